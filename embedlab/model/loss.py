@@ -8,8 +8,11 @@ still exist; the backward pass only scales it. The value and the gradient are ex
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+SMALLEST_CHANCE = 1e-30  # float32 has no digits left below 1e-38
 
 
 def chunked_cross_entropy(hidden: Tensor, table: Tensor, targets: Tensor, chunk: int) -> Tensor:
@@ -29,19 +32,21 @@ def token_losses(hidden: Tensor, table: Tensor, targets: Tensor, chunk: int) -> 
         return torch.cat([_softmax(x, table, y)[0] for x, y in rows])
 
 
-def _softmax(rows: Tensor, table: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Losses (n,), unnormalised softmax (n, V) in the logits' own memory, its sums (n, 1).
+def _softmax(rows: Tensor, table: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Losses (n,), and the softmax (n, V) in the logits' own memory, which saves most of its time at large V.
 
-    At least float32: sums of bfloat16 exponentials would lose the loss's digits. One pass of exponentials serves both
-    the loss and its gradient.
+    At least float32: sums of bfloat16 exponentials would lose the loss's digits.
     """
     logits = rows @ table.T.to(rows.dtype)  # (n, V)
     logits = logits if logits.dtype == torch.float64 else logits.float()
-    right = logits.gather(-1, targets[:, None])  # (n, 1)
-    highest = logits.amax(-1, keepdim=True)
-    weights = logits.sub_(highest).exp_()
-    sums = weights.sum(-1, keepdim=True)
-    return (sums.log() + highest - right).squeeze(-1), weights, sums
+    weights = torch.softmax(logits, -1, out=logits)
+    chance = weights.gather(-1, targets[:, None]).squeeze(-1)  # (n,)
+    losses = -chance.log()
+    lost = chance < SMALLEST_CHANCE
+    if lost.any():  # their logits are gone: make them once more
+        again = rows[lost] @ table.T.to(rows.dtype)
+        losses[lost] = F.cross_entropy(again.to(losses.dtype), targets[lost], reduction="none")
+    return losses, weights
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
@@ -54,15 +59,14 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         total = hidden.new_zeros((), dtype=torch.float64)
         for start in range(0, N, chunk):
             rows, y = hidden[start : start + chunk], targets[start : start + chunk]
-            losses, weights, sums = _softmax(rows, table, y)
+            losses, weights = _softmax(rows, table, y)
             total += losses.sum()
-            d_logits = weights.div_(sums.mul_(N))  # softmax / N
-            d_logits.scatter_add_(-1, y[:, None], torch.full_like(sums, -1 / N))
+            d_logits = weights.scatter_add_(-1, y[:, None], -torch.ones_like(losses)[:, None])  # times N
             d_logits = d_logits.to(hidden.dtype)
             if d_hidden is not None:
-                d_hidden[start : start + chunk] = d_logits @ table.to(hidden.dtype)
+                d_hidden[start : start + chunk] = (d_logits @ table.to(hidden.dtype)).div_(N)
             if d_table is not None:
-                _add_product(d_table, d_logits, rows)
+                _add_product(d_table, d_logits, rows, 1 / N)
         ctx.save_for_backward(d_hidden, d_table)
         return (total / N).to(torch.promote_types(hidden.dtype, torch.float32))
 
@@ -77,9 +81,9 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         return d_hidden, d_table, None, None
 
 
-def _add_product(total: Tensor, d_logits: Tensor, rows: Tensor) -> None:
-    """total (V, D) += d_logits.T (V, n) @ rows (n, D), without a second (V, D) where the types allow it."""
+def _add_product(total: Tensor, d_logits: Tensor, rows: Tensor, scale: float) -> None:
+    """total (V, D) += scale · d_logits.T (V, n) @ rows (n, D), without a second (V, D) where the types allow it."""
     if total.dtype == rows.dtype:
-        total.addmm_(d_logits.T, rows)
+        total.addmm_(d_logits.T, rows, alpha=scale)
     else:
-        total += (d_logits.T @ rows).to(total.dtype)
+        total.add_(d_logits.T @ rows, alpha=scale)
