@@ -201,9 +201,10 @@ class Config:
 
     @property
     def shape(self) -> Shape:
-        """What the positional scheme must know of the model."""
-        model = self.model
-        return Shape(model.embedding_dim, model.n_heads, model.n_layers, self.data.context_length)
+        """What the positional scheme must know of the model and its training."""
+        model, steps = self.model, self.trainer.get("max_steps")
+        n_steps = steps if isinstance(steps, int) and steps > 0 else None  # -1: epochs count
+        return Shape(model.embedding_dim, model.n_heads, model.n_layers, self.data.context_length, n_steps)
 
     def validate(self) -> None:
         """Raise UserError for the first setting that cannot work."""

@@ -61,12 +61,13 @@ def complaint(error: Exception) -> str:
 
 
 class Shape(NamedTuple):
-    """What a positional scheme must know of the model that it serves."""
+    """What a positional scheme must know of the model that it serves, and of its training."""
 
     embedding_dim: int  # D, width of the model
     n_heads: int  # H
     n_layers: int
     context_length: int  # L, tokens in a training window
+    n_steps: int | None = None  # training steps, where their number is known beforehand
 
     @property
     def head_dim(self) -> int:

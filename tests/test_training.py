@@ -97,6 +97,18 @@ def test_best_is_the_lowest_validation_loss(run: Callable[..., tuple[dict[str, A
     assert results["val"]["loss"] == pytest.approx(min(losses), rel=1e-6)
 
 
+def test_a_dropped_scheme_is_judged_without_it(run: Callable[..., tuple[dict[str, Any], Path]]) -> None:
+    results, folder = run(  # it drops at step 9, at a rate that climbs and spoils
+        "position=drop_after", "trainer.val_check_interval=3", "optimizer.lr=1", "optimizer.warmup_fraction=1"
+    )
+    with open(folder / "metrics.csv") as file:
+        losses = [float(row["val/loss"]) for row in csv.DictReader(file) if row["val/loss"]]
+    assert losses[-1] > min(losses), "the lowest loss must come before the drop, or this shows nothing"
+    assert torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)["global_step"] == 12
+    assert results["val"]["loss"] == pytest.approx(losses[-1], rel=1e-6)
+    assert results["cautions"] == []
+
+
 def test_the_same_command_twice_gives_the_same_bits(run: Callable[..., tuple[dict[str, Any], Path]]) -> None:
     settings = ("model.dropout=0.1", "position=shaw")
     (first, folder1), (second, folder2) = run(*settings), run(*settings)

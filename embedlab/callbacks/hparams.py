@@ -88,7 +88,9 @@ class HParams(Callback):
     def on_validation_end(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
         known = trainer.callback_metrics
         scores = {key: float(known[f"val/{key}"]) for key in SCORES if f"val/{key}" in known}
-        if not trainer.sanity_checking and scores and scores["loss"] < self.best.get("loss", math.inf):
+        if trainer.sanity_checking or not scores or not module.model.scheme.settled:
+            return
+        if scores["loss"] < self.best.get("loss", math.inf):
             self.best = scores
 
     def on_fit_end(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]

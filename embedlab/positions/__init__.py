@@ -43,6 +43,7 @@ def build(
     n_heads: int,
     n_layers: int,
     context_length: int,
+    n_steps: int | None = None,
     file: str | None = None,
     **settings: Any,
 ) -> "Scheme":
@@ -56,7 +57,7 @@ def build(
         config = getattr(module, f"{camel(name)}Config")(name=name, file=file, **settings)
     except TypeError as error:
         raise UserError(f"position={name}: {error}") from error
-    return _build(config, Shape(embedding_dim, n_heads, n_layers, context_length))
+    return _build(config, Shape(embedding_dim, n_heads, n_layers, context_length, n_steps))
 
 
 def build_from(config: PositionConfig, shape: Shape) -> "Scheme":

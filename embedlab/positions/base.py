@@ -53,6 +53,11 @@ class Scheme(nn.Module):
     def at_step(self, step: int) -> None:
         """Told before every training step (0, 1, …), for schemes that change in training."""
 
+    @property
+    def settled(self) -> bool:
+        """False while training is yet to change the scheme: such weights are not the ones to judge it by."""
+        return True
+
     def hooks(self, layer: int = 0) -> frozenset[str]:
         """Names of the hooks that act in this layer; attention takes the fastest path that they allow."""
         return frozenset(hook for hook in HOOKS if getattr(type(self), hook) is not getattr(Scheme, hook))
@@ -110,6 +115,10 @@ class Composed(Scheme):
     def at_step(self, step: int) -> None:
         for scheme in self.schemes:
             scheme.at_step(step)  # type: ignore[operator]
+
+    @property
+    def settled(self) -> bool:
+        return all(scheme.settled for scheme in self.schemes)
 
     def hooks(self, layer: int = 0) -> frozenset[str]:
         scheme, own = self.inner(layer)

@@ -1,8 +1,10 @@
 """A scheme removed in mid-training (DroPE): positions help to learn early on, and without them longer texts work.
 
 From the training step `step` on no hook acts, as with `none`; the state is saved with the weights, so that a loaded
-model knows whether its scheme is gone. The paper drops rotary positions after pretraining and then recalibrates
-briefly; its rescaled softmax for long texts is left out. The inner scheme's own numbers stay, unused and untrained.
+model knows whether its scheme is gone. Only weights from after that are judged (the best checkpoint is one of them).
+The paper drops rotary positions after pretraining and recalibrates for about a hundredth of its tokens; of a few
+hundred steps that would be one or two, so here the last fifth is the default. Its rescaled softmax for long texts is
+left out. The inner scheme's own numbers stay, unused and untrained.
 
 Source: Gelberg et al. 2025, "Extending the Context of Pretrained LLMs by Dropping Their Positional Embeddings".
 Oracle: the inner scheme before the step, `none` from it on.
@@ -23,14 +25,27 @@ class DropAfterConfig(PositionConfig):
     """A scheme removed after a given step."""
 
     inner: Any = setting("scheme to begin with: a name or {name: …, settings}", "rotary")
-    step: int = setting("first training step without it, from 0", 1000)
+    step: int | None = setting("first training step without it, from 0; null: after 4/5 of trainer.max_steps", None)
+
+    def drops_at(self, shape: Shape) -> int | None:
+        """The first step without the scheme; None where training ends before it, or its length is not known."""
+        if self.step is None:
+            return None if shape.n_steps is None else max(1, shape.n_steps * 4 // 5)
+        return self.step if shape.n_steps is None or self.step < shape.n_steps else None
 
     def validate(self, shape: Shape) -> None:
-        at_least(1, position__step=self.step)
+        if self.step is not None:
+            at_least(1, position__step=self.step)
         configure(self.inner, "position.inner").validate(shape)
 
     def cautions(self, shape: Shape) -> list[str]:
-        return configure(self.inner, "position.inner").cautions(shape)
+        found = configure(self.inner, "position.inner").cautions(shape)
+        if self.drops_at(shape) is None:
+            found.append(
+                f"position.step={'null' if self.step is None else self.step} is no step of this training "
+                f"({shape.n_steps or 'unknown'} steps), so the scheme is never dropped: give a smaller position.step"
+            )
+        return found
 
     def build(self, shape: Shape) -> "DropAfter":
         return DropAfter(self, shape)
@@ -42,11 +57,16 @@ class DropAfter(Composed):
     def __init__(self, config: DropAfterConfig, shape: Shape) -> None:
         super().__init__(config, shape, [build_from(configure(config.inner, "position.inner"), shape)])
         self.limit, self.beyond_before = self.max_context_length, self.beyond
+        self.drops_at = config.drops_at(shape)
         self.set_extra_state(False)
 
     def at_step(self, step: int) -> None:
         super().at_step(step)
-        self.set_extra_state(step >= self.config.step)
+        self.set_extra_state(self.drops_at is not None and step >= self.drops_at)
+
+    @property
+    def settled(self) -> bool:
+        return super().settled and (self.dropped or self.drops_at is None)
 
     def get_extra_state(self) -> bool:
         return self.dropped

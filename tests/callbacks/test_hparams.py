@@ -39,11 +39,12 @@ def test_settings_that_are_overridden_show(make_config: Callable[..., Config]) -
 
 def test_best_scores_are_those_of_the_lowest_loss() -> None:
     callback = HParams()
-    for loss in (3.0, 2.0, 2.5, float("nan")):
+    for loss, settled in ((1.0, False), (3.0, True), (2.0, True), (2.5, True), (float("nan"), True)):
         seen = SimpleNamespace(
             callback_metrics={"val/loss": loss, "val/bits_per_byte": 1 / loss}, sanity_checking=False
         )
-        callback.on_validation_end(seen, None)  # type: ignore[arg-type]
+        module = SimpleNamespace(model=SimpleNamespace(scheme=SimpleNamespace(settled=settled)))
+        callback.on_validation_end(seen, module)  # type: ignore[arg-type]
     assert callback.best == {"loss": 2.0, "bits_per_byte": 0.5}
     again = HParams()
     again.load_state_dict(callback.state_dict())

@@ -102,6 +102,28 @@ def test_drop_after_is_its_inner_scheme_and_then_none(inner: str | dict[str, obj
     assert torch.equal(without, model(ids))
 
 
+@pytest.mark.parametrize(
+    ("n_steps", "step", "drops_at"), [(120, None, 96), (1, None, 1), (120, 50, 50), (None, 50, 50), (120, 120, None)]
+)
+def test_drop_after_drops_after_four_fifths_or_when_told(
+    n_steps: int | None, step: int | None, drops_at: int | None
+) -> None:
+    dropping = scheme("drop_after", inner="alibi", n_steps=n_steps, step=step)
+    hooks = []
+    for now in range(200):
+        dropping.at_step(now)
+        hooks.append(bool(dropping.hooks()))
+        assert dropping.settled == (drops_at is None or now >= drops_at)
+    assert hooks.index(False) == drops_at if drops_at else all(hooks)
+
+
+def test_what_contains_a_scheme_that_is_yet_to_change_is_not_settled() -> None:
+    both = scheme("per_layer", schemes=["rotary", {"name": "drop_after", "step": 5}])
+    assert not both.settled
+    both.at_step(5)
+    assert both.settled
+
+
 def test_a_saved_model_remembers_that_its_scheme_is_gone() -> None:
     model, loaded = TinyModel("drop_after", inner="learned", step=1), TinyModel("drop_after", inner="learned", step=1)
     model.scheme.at_step(1)
