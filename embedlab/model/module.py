@@ -70,6 +70,8 @@ class LanguageModule(LightningModule):
         optimizer = torch.optim.AdamW(
             self._parameter_groups(), lr=settings.lr, betas=(settings.beta1, settings.beta2), fused=True
         )
+        # It could unscale float16's gradients itself; Lightning then refuses to clip them, in bfloat16 too
+        optimizer._step_supports_amp_scaling = False
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.lr_factor(step, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -3,7 +3,8 @@
 bias(i, j) = MLP(ψ(δ) / (ψ(max(L0, i)) + 1e-6)), ψ(x) = ln(|c| · x + 1), MLP: 1 -> 32 -> H with a ReLU; the share stays
 in [0, 1] however long the text. Dividing by the query's place makes it depend on i beyond the threshold L0, below on δ
 alone. c and L0 are learned (L0 as a multiplier). A threshold far over the window keeps the shares near 0 in training
-and is reached only by longer texts, so by default it is the window (the paper: 512 for windows of 2,048).
+and is reached only by longer texts, so by default it is the window (the authors' code: 512, for windows of 2,048;
+c = 0.1, 32 hidden units and the 1e-6 are its as well).
 
 Source: Li et al. 2024, "Functional Interpolation for Relative Positions Improves Long Context Transformers", section
 3.2 and appendix. Each layer has a network of its own, as there: n_layers · (2 · width + width · H + H + 2) numbers.

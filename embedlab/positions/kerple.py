@@ -4,7 +4,8 @@ a > 0, and p > 0 (log) or 0 < p <= 2 (power) make the kernel conditionally posit
 there by clamping after each step; here softplus and a sigmoid do, so that any optimizer may be used.
 
 Source: Chi et al. 2022, "KERPLE: Kernelized Relative Positional Embedding for Length Extrapolation", equations 4 and 5.
-2H learned numbers, shared by all layers; at the start p is uniform in (0, 2) and a in (0, 1), as in the authors' code.
+2H learned numbers, shared by all layers; at the start p is uniform in (0, 2) and a in (0, 1), and neither is nearer to
+an end than 0.01, as in the authors' code (ParallelKerpleLog and ParallelKerplePower in their copy of GPT-NeoX).
 Oracle: a slow loop of the formulas.
 """
 

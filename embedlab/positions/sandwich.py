@@ -2,6 +2,7 @@
 
 bias_h(δ) = (Σ_m cos(δ · base^(-2m/d̄)) - d̄/2) / (8h/H), m = 0 … d̄/2 - 1, h = 1 … H. Subtracting d̄/2, the value at δ = 0,
 changes nothing after the softmax. The paper's constants: d̄ = 128, base = 10000, compression 8h/H. Nothing is learned.
+NVIDIA's NeMo has the same, but counts m = 1 … d̄/2, which makes each wave 15 % longer; here m counts as in `sinusoidal`.
 
 Source: Chi et al. 2023, "Dissecting Transformer Length Extrapolation via the Lens of Receptive Field Analysis",
 section 5. Oracle: a slow loop of the formula.
