@@ -27,6 +27,7 @@ from embedlab.resume.stopping import STATUSES, at_once, handled_by
 from embedlab.settings import UserError
 from embedlab.sweep.folder import ERROR, LOCK, ElsewhereError, held, job_folder, quoted, results_of, write_error
 from embedlab.sweep.ranks import device_count, train_on
+from embedlab.sweep.report import time_left
 
 log = logging.getLogger("embedlab")
 CONF = Path(__file__).parents[1] / "conf"
@@ -94,8 +95,9 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
     """Train unless that is done already; ElsewhereError where another process is at it."""
     config = configs.typed(cfg)
     with held(folder, wait):
-        if label := HydraConfig.get().sweeper.get("label"):
-            log.info("%s", label)
+        told = HydraConfig.get().sweeper
+        if label := told.get("label"):
+            log.info("%s%s", label, time_left(folder.parent, told.begun, told.jobs))
         if (results := results_of(folder, config)) is not None:
             log.info("%s was finished before, skipped", folder)
         else:

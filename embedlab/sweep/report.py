@@ -1,9 +1,12 @@
 """What a sweep says of itself."""
 
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from embedlab.sweep.folder import ERROR
 
 log = logging.getLogger("embedlab")
 
@@ -15,9 +18,16 @@ def names(points: list[list[str]]) -> list[str]:
     return [f"job {number} of {len(points)}: {name}" for number, name in enumerate(told, 1)]
 
 
-def about(durations: list[float], jobs: int) -> float | None:
-    """Seconds that so many jobs will take, by those that were run; None where none was."""
-    return round(sum(durations) / len(durations) * jobs) if durations else None
+def time_left(top: Path, begun: float, jobs: int) -> str:
+    """`, about 12 min left` of a sweep that began `jobs` jobs below `top`; "" before the first has ended.
+
+    By what lies there, since jobs may run in processes and on machines that know nothing of each other.
+    """
+    ends = [path.stat().st_mtime for name in ("results.json", ERROR) for path in top.glob(f"*/{name}")]
+    ended = sum(end >= begun for end in ends)
+    if not begun or not ended:
+        return ""
+    return f", about {spoken((time.time() - begun) / ended * max(0, jobs - ended))} left"
 
 
 def spoken(seconds: float) -> str:

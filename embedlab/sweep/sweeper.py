@@ -1,10 +1,9 @@
 """Hydra's basic sweeper, which can be given the same sweep again and tells at the end what became of each job."""
 
-import itertools
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,18 @@ from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
-from omegaconf import OmegaConf, open_dict, read_write
+from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from embedlab.config import typed
 from embedlab.resume.stopping import at_once, handled_by
 from embedlab.settings import UserError
 from embedlab.sweep import folder as job
+from embedlab.sweep.composing import Composer
 from embedlab.sweep.folder import quoted
-from embedlab.sweep.report import about, names, show, spoken
+from embedlab.sweep.points import points_of
+from embedlab.sweep.report import names, show
 
 log = logging.getLogger("embedlab")
 
@@ -42,11 +44,6 @@ class Job:
     def end(self, outcome: str, reason: str = "") -> None:
         self.outcome, self.reason = outcome, reason
 
-    def launched(self, wait: bool, left: float | None) -> list[str]:
-        """Its overrides, and what the job's process must know of the sweep."""
-        label = self.name if left is None else f"{self.name}, about {spoken(left)} left"
-        return [*self.overrides, f"hydra.sweeper.label={quoted(label)}", f"hydra.sweeper.wait={wait}"]
-
 
 class Sweeper(BasicSweeper):
     """Passes over finished jobs, goes on with interrupted ones, and outlives failed ones.
@@ -56,8 +53,19 @@ class Sweeper(BasicSweeper):
     then launched again one by one, so that the one to blame is known, and the rest after them.
     """
 
-    def __init__(self, max_batch_size: int | None, params: dict[str, str] | None, **told_to_jobs: Any) -> None:
+    def __init__(
+        self,
+        max_batch_size: int | None,
+        params: dict[str, str] | None,
+        instead: Mapping[str, Mapping[str, Any]] | None,
+        **told_to_jobs: Any,
+    ) -> None:
         super().__init__(max_batch_size=max_batch_size, params=params)
+        self.instead = instead or {}
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        self.task_function = task_function
 
     def sweep(self, arguments: list[str]) -> Any:
         assert self.config is not None and self.hydra_context is not None
@@ -66,11 +74,14 @@ class Sweeper(BasicSweeper):
         top = Path(self.config.hydra.sweep.dir)
         top.mkdir(parents=True, exist_ok=True)
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
-        points = [point for batch in self.split_arguments(overrides, None) for point in batch]
-        self.jobs = [self._look_at(*point) for point in zip(itertools.count(1), names(points), points, strict=False)]
+        self.compose = Composer(self.hydra_context.config_loader, self.config)
+        points = points_of(parser, self._parse_config(), arguments, self.instead)
+        self.jobs = [
+            self._look_at(*about) for about in zip(range(1, len(points) + 1), names(points), points, strict=True)
+        ]
         OmegaConf.save(self.config, top / "multirun.yaml")
-        self.durations: list[float] = []
+        self.begun = time.time()
+        self.to_run = sum(not one.outcome for one in self.jobs)
         with handled_by(at_once):
             try:
                 self._run_all()
@@ -85,16 +96,16 @@ class Sweeper(BasicSweeper):
 
     def _look_at(self, number: int, name: str, overrides: list[str]) -> Job:
         """The job, its outcome known where it is finished already."""
-        assert self.config is not None and self.hydra_context is not None
-        cfg = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
+        cfg = self.compose(overrides)
         with read_write(cfg), read_write(cfg.hydra.runtime), open_dict(cfg):
             HydraConfig.instance().set_config(cfg)
             folder = Path(os.path.abspath(cfg.hydra.sweep.dir), cfg.hydra.sweep.subdir)
             cfg.hydra.runtime.output_dir = str(folder)
             HydraConfig.instance().set_config(cfg)
-            del cfg["hydra"]
         one = Job(number, name, overrides, folder)
         if (folder / "results.json").exists():
+            with read_write(cfg), open_dict(cfg):
+                del cfg["hydra"]
             try:
                 job.results_of(folder, typed(cfg))
                 one.end("skipped", "finished before")
@@ -121,16 +132,34 @@ class Sweeper(BasicSweeper):
         assert self.launcher is not None
         if not jobs:
             return
-        left = about(self.durations, sum(not one.outcome for one in self.jobs))
-        started = time.monotonic()
         try:
-            ended = self.launcher.launch([one.launched(wait, left) for one in jobs], jobs[0].number - 1)
+            if isinstance(self.launcher, BasicLauncher):
+                ended: Sequence[JobReturn] = [self._run_here(one, wait) for one in jobs]
+            else:
+                given = [[*one.overrides, *self._told(one, wait)] for one in jobs]
+                ended = self.launcher.launch(given, jobs[0].number - 1)
         except Exception as error:  # the launcher's: a job's own come back in its JobReturn
             self._after_crash(jobs, error)
             return
-        self.durations.append((time.monotonic() - started) / len(jobs))
         for one, result in zip(jobs, ended, strict=True):
             self._note(one, result)
+
+    def _told(self, one: Job, wait: bool) -> list[str]:
+        """What the job's process must know of the sweep, as overrides."""
+        told = {"label": quoted(one.name), "wait": wait, "begun": self.begun, "jobs": self.to_run}
+        return [f"hydra.sweeper.{key}={value}" for key, value in told.items()]
+
+    def _run_here(self, one: Job, wait: bool) -> JobReturn:
+        """As Hydra's basic launcher, which would compose the whole config anew."""
+        assert self.config is not None and self.hydra_context is not None
+        cfg = self.compose(one.overrides)
+        with open_dict(cfg):
+            cfg.hydra.job.id = cfg.hydra.job.num = one.number - 1
+            cfg.hydra.sweeper.update({"label": one.name, "wait": wait, "begun": self.begun, "jobs": self.to_run})
+        try:
+            return run_job(self.task_function, cfg, "hydra.sweep.dir", "hydra.sweep.subdir", self.hydra_context)
+        finally:
+            configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
 
     def _note(self, one: Job, result: JobReturn) -> None:
         if result.status == JobStatus.COMPLETED:
