@@ -12,7 +12,7 @@ from embedlab.compare import statistics
 from embedlab.compare.baseline import against_baseline
 from embedlab.compare.metrics import Metric, choose
 from embedlab.compare.read import Left, Run, clean
-from embedlab.compare.rows import Group, Row
+from embedlab.compare.rows import Group, Row, Trial
 from embedlab.compare.varying import TUNED, known_key, select, show, varying, with_short_keys
 from embedlab.settings import UserError
 
@@ -53,9 +53,9 @@ def compare(
     known = {key for run in kept for key in run.settings}
     fair = fair_groups(kept, measure)
     asked = list(dict.fromkeys(known_key(key, known, "--by") for key in by))
-    keys = asked or [key for key in vary if key != TUNED and _varies_in_one(fair.values(), key)] or ["position"]
-    tune = TUNED in vary and TUNED not in keys
-    within = [key for key in vary if key not in keys and key != TUNED and not _implied(kept, key, keys)]
+    keys = asked or [key for key in vary if key not in TUNED and _varies_in_one(fair.values(), key)] or ["position"]
+    tune = [key for key in TUNED if key not in keys]
+    within = [key for key in vary if key not in (*keys, *TUNED) and not _implied(kept, key, keys)]
     lost = [run for run in kept if measure.value(run) is None]
     out = [
         *left,
@@ -116,7 +116,7 @@ def _settings(runs: Sequence[Run], keys: Sequence[str]) -> dict[tuple[Any, ...],
 
 
 def _row(
-    values: tuple[Any, ...], runs: list[Run], metric: Metric, keys: list[str], within: list[str], tune: bool
+    values: tuple[Any, ...], runs: list[Run], metric: Metric, keys: list[str], within: list[str], tune: list[str]
 ) -> Row:
     named = dict(zip(keys, values, strict=True))
     label = " · ".join(
@@ -126,29 +126,46 @@ def _row(
         for key, value in named.items()
     )
     scheme = next((show(named[key]) for key in ("position", "position.name") if key in named), label)
-    tried: dict[float, list[Run]] = defaultdict(list)
-    for run in runs if tune else ():
-        if isinstance(rate := run.settings.get(TUNED), int | float):
-            tried[float(rate)].append(run)
-    tuned = None
-    if len(tried) > 1 and (best := _best_rate(tried, metric.tuned_by)) is not None:
-        runs, tuned = tried[best], (best, len(tried))
+    tried = _trials(runs, tune)
+    means = _means(tried, metric.tuned_by) if len(tried) > 1 else {}
+    tuned = min(means, key=lambda trial: (means[trial], trial), default=None)
+    spread = max(mean for _, mean in means.values()) - means[tuned][1] if tuned else None
+    runs = tried[tuned] if tuned else runs
     finite = [run for run in runs if metric.value(run) is not None]
     by_seed = per_seed(finite, metric)
     moments = statistics.mean(list(by_seed.values())) if by_seed else statistics.Mean(0, 0.0, None, None, None)
     return Row(
-        named, label, scheme, finite, len(runs) - len(finite), by_seed, moments, tuned, dict(sorted(tried.items()))
+        named,
+        label,
+        scheme,
+        finite,
+        len(runs) - len(finite),
+        by_seed,
+        moments,
+        tuned,
+        dict(sorted(tried.items())),
+        spread,
     )
 
 
-def _best_rate(tried: dict[float, list[Run]], metric: Metric) -> float | None:
-    """The learning rate with the best mean validation figure; one that lost a seed is chosen only if all did."""
-    scores = {}
-    for rate, runs in tried.items():
-        found = [value for run in runs if (value := metric.value(run)) is not None]
-        if found:
-            scores[rate] = (len(found) < len(runs), sum(found) / len(found))
-    return min(scores, key=lambda rate: (scores[rate], rate)) if scores else None
+def _trials(runs: Sequence[Run], keys: Sequence[str]) -> dict[Trial, list[Run]]:
+    """Runs by what was tuned: those of `keys` that vary among the runs."""
+    keys = [key for key in keys if len({run.settings.get(key) for run in runs}) > 1]
+    tried: dict[Trial, list[Run]] = defaultdict(list)
+    for run in runs if keys else ():
+        values = [(key, float(value)) for key in keys if isinstance(value := run.settings.get(key), int | float)]
+        if len(values) == len(keys):
+            tried[tuple(values)].append(run)
+    return tried
+
+
+def _means(tried: dict[Trial, list[Run]], metric: Metric) -> dict[Trial, tuple[bool, float]]:
+    """Each trial's mean validation figure, behind whether a seed was lost: then it is chosen only if all did."""
+    means = {}
+    for trial, runs in tried.items():
+        if found := [value for run in runs if (value := metric.value(run)) is not None]:
+            means[trial] = (len(found) < len(runs), sum(found) / len(found))
+    return means
 
 
 def per_seed(runs: Sequence[Run], metric: Metric) -> dict[int, float]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.read import Run, clean
 from embedlab.compare.rows import Group, Row
-from embedlab.compare.varying import TUNED, natural, show
+from embedlab.compare.varying import RATE, natural, show
 
 SAME_SIZE = 0.01  # parameter counts closer than this share count as equal
 VERSIONS = ("embedlab", "torch", "lightning", "python")
@@ -81,21 +81,21 @@ def _averaged(group: Group, within: Sequence[str]) -> Iterator[str]:
 def _tuning(group: Group) -> Iterator[str]:
     tuned = [row for row in group.rows if row.tuned]
     if tuned:
+        names = sorted({key for row in tuned for key, _ in row.tuned or ()})
         yield (
-            f"{TUNED} was tried at several values: each row shows the one with the best validation score (test "
+            f"tried at several values: {_list(names)}; each row shows the ones with the best validation score (test "
             "scores are not looked at for this choice)"
         )
-        if len({tuple(row.tried) for row in group.rows}) > 1:
-            counts = Counter(len(row.tried) for row in group.rows)
-            yield (
-                "not every row was tried at the same learning rates ("
-                + _list([f"{rows} rows at {rates}" for rates, rows in sorted(counts.items())])
-                + "): more tries favour a row"
-            )
-    elif TUNED not in group.rows[0].keys:
-        rates = {run.settings.get(TUNED) for row in group.rows for run in row.runs}
+        counts = Counter(max(1, len(row.tried)) for row in group.rows)
+        if len(counts) > 1:
+            told = _list([f"{rows} rows {tries} times" for tries, rows in sorted(counts.items())])
+            yield f"not every row was tried equally often ({told}): more tries favour a row"
+        elif len({tuple(row.tried) for row in group.rows}) > 1:
+            yield f"every row was tried {len(tuned[0].tried)} times, but not all at the same values"
+    elif RATE not in group.rows[0].keys:
+        rates = {run.settings.get(RATE) for row in group.rows for run in row.runs}
         if len(rates) > 1:
-            yield f"{TUNED} differs between rows ({_list([show(r) for r in sorted(rates, key=natural)])})"
+            yield f"{RATE} differs between rows ({_list([show(r) for r in sorted(rates, key=natural)])})"
 
 
 def _sizes(group: Group) -> Iterator[str]:

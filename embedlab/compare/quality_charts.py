@@ -1,6 +1,7 @@
 """Charts of the metric itself: ranking, against size and speed, over a swept setting, over the learning rate."""
 
 from collections.abc import Iterator, Sequence
+from statistics import fmean
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -23,7 +24,7 @@ from embedlab.compare.plot import (
 from embedlab.compare.read import number
 from embedlab.compare.rows import Row
 from embedlab.compare.style import AXIS, BASELINE, PAPER
-from embedlab.compare.varying import TUNED
+from embedlab.compare.varying import RATE
 
 RANKED = 25  # rows of the ranking chart
 SWEPT = 60  # lines of a sweep, the best first
@@ -160,16 +161,17 @@ def rates(drawing: Drawing) -> Iterator[Chart]:
     metric = drawing.metric.tuned_by
 
     def points(row: Row) -> curves.Line | None:
-        scores = {
-            rate: [value for run in runs if (value := metric.value(run)) is not None]
-            for rate, runs in row.tried.items()
-        }
-        scores = {rate: values for rate, values in scores.items() if values}
+        scores: dict[float, list[float]] = {}
+        for trial, runs in row.tried.items():
+            values = [value for run in runs if (value := metric.value(run)) is not None]
+            rate = dict(trial).get(RATE)
+            if values and rate is not None and (rate not in scores or fmean(values) < fmean(scores[rate])):
+                scores[rate] = values
         if len(scores) < 2:
             return None
         return curves.Line(
             list(scores),
-            [sum(v) / len(v) for v in scores.values()],
+            [fmean(v) for v in scores.values()],
             [min(v) for v in scores.values()],
             [max(v) for v in scores.values()],
         )
@@ -181,7 +183,7 @@ def rates(drawing: Drawing) -> Iterator[Chart]:
     named = drawing.named((names[row.label], row.colour_key) for row, _ in found)
     columns = columns_for([name for name, _ in named])
     title = "Sensitivity to the learning rate"
-    figure, axes = frame(title, f"{metric.name}, {metric.unit}", TUNED, len(named), columns)
+    figure, axes = frame(title, f"{metric.name}, {metric.unit}", RATE, len(named), columns)
     for row, drawn in reversed(found):
         drawing.line(axes, row.colour_key, drawn.x, drawn, dots=True)
     scale_x(axes, [at for _, drawn in found for at in drawn.x])
@@ -190,6 +192,7 @@ def rates(drawing: Drawing) -> Iterator[Chart]:
     yield drawing.finish(
         "learning_rate",
         title,
-        "Validation score of every learning rate tried; the lowest is ranked. " + RANGE + at_same,
+        "Validation score of every learning rate tried (at the best scale of the bias, where that was tried too); the "
+        "lowest is ranked. " + RANGE + at_same,
         figure,
     )

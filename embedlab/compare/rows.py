@@ -6,6 +6,13 @@ from typing import Any
 from embedlab.compare import statistics
 from embedlab.compare.read import Run
 
+Trial = tuple[tuple[str, float], ...]  # (setting, value) of what is tuned: learning rate, scale of the bias
+
+
+def shown(trial: Trial) -> str:
+    """`lr 0.002, scale 8`."""
+    return ", ".join(f"{key.rpartition('.')[2]} {value:g}" for key, value in trial)
+
 
 @dataclass(slots=True)
 class Row:
@@ -14,12 +21,13 @@ class Row:
     keys: dict[str, Any]  # the varying settings that make it
     label: str
     colour_key: str  # rows that share it (a scheme at several widths) share a colour
-    runs: list[Run]  # those that count: of the learning rate chosen, with a finite metric
+    runs: list[Run]  # those that count: of the trial chosen, with a finite metric
     lost: int  # runs without a finite metric
     by_seed: dict[int, float]
     mean: statistics.Mean
-    tuned: tuple[float, int] | None = None  # learning rate chosen by validation, and of how many
-    tried: dict[float, list[Run]] = field(default_factory=dict)  # all learning rates
+    tuned: Trial | None = None  # chosen by validation from `tried`
+    tried: dict[Trial, list[Run]] = field(default_factory=dict)
+    spread: float | None = None  # validation figure of the worst trial less that of the best
     is_baseline: bool = False
     baseline: str = ""
     difference: statistics.Difference | None = None

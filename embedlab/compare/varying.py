@@ -42,7 +42,8 @@ TRAINER = (
     "accumulate_grad_batches",
     "limit_train_batches",
 )  # the Trainer's settings that can move a score
-TUNED = "optimizer.lr"  # tried at several values, it is chosen by validation unless --by names it
+RATE = "optimizer.lr"
+TUNED = (RATE, "position.scale")  # tried at several values, chosen by validation unless --by names them
 ORDER = ("position", "model.", "data.", "tokenizer", "corpus", "optimizer.", "trainer.")
 
 
@@ -77,7 +78,7 @@ def _scheme_settings(runs: Sequence[Run]) -> dict[str, list[str]]:
         name: [
             key
             for key in sorted({key for run in own for key in run.settings})
-            if key.startswith("position.") and key != "position.name" and len(_values(own, key)) > 1
+            if key.startswith("position.") and key not in ("position.name", *TUNED) and len(_values(own, key)) > 1
         ]
         for name, own in by_scheme.items()
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from embedlab.compare import statistics
 from embedlab.compare.comparison import Comparison
-from embedlab.compare.rows import Group, Row
+from embedlab.compare.rows import Group, Row, shown
 from embedlab.compare.varying import show
 
 SHOWN = 24  # sentences a ranking
@@ -53,9 +53,10 @@ def heads(comparison: Comparison) -> list[str]:
 
 def cells(row: Row) -> list[str]:
     """The row's own settings, what marks it behind the first."""
-    mark = (" (baseline)" if row.is_baseline else "") + (
-        f" (lr {row.tuned[0]:g}, best of {row.tuned[1]})" if row.tuned else ""
-    )
+    mark = " (baseline)" if row.is_baseline else ""
+    if row.tuned:
+        assert row.spread is not None
+        mark += f" ({shown(row.tuned)}: best of {len(row.tried)}, the worst {signed(row.spread, 3)})"
     first, *rest = map(show, row.keys.values())
     return [first + mark, *rest]
 

@@ -130,10 +130,29 @@ def test_learning_rate_is_chosen_by_validation_never_by_test(runs_of: Runs) -> N
     found = compare(runs_of(*runs))
     rotary = next(row for row in found.rows if row.label == "rotary")
     assert rotary.mean.mean == pytest.approx(2.0)
-    assert rotary.tuned == (2e-3, 2)
+    assert rotary.tuned == (("optimizer.lr", 2e-3),)
+    assert len(rotary.tried) == 2
     found.notes = fairness.notes(found)
     assert any("more tries favour" in note for note in found.notes)
     assert "optimizer.lr" in compare(runs_of(*runs), by=["position", "optimizer.lr"]).by
+
+
+def test_a_scale_of_the_bias_is_tuned_like_the_rate(runs_of: Runs) -> None:
+    runs = []
+    for seed in (1, 2):
+        for lr, scale, bits in ((2e-3, 1, 2.3), (2e-3, 8, 2.1), (4e-3, 1, 2.4), (4e-3, 8, 2.2)):
+            runs.append(synthetic.results("t5", seed, lr=lr, bits=bits, position__scale=scale))
+        runs += [synthetic.results("none", seed, lr=lr, bits=2.5 + lr) for lr in (1e-3, 2e-3, 4e-3, 8e-3)]
+    found = compare(runs_of(*runs))
+    assert sorted(row.label for row in found.rows) == ["none", "t5"]
+    t5 = next(row for row in found.rows if row.label == "t5")
+    assert t5.tuned == (("optimizer.lr", 2e-3), ("position.scale", 8.0))
+    assert t5.spread == pytest.approx(1.01 * 0.3)  # the validation text is so much harder
+    assert t5.mean.mean == pytest.approx(2.1)
+    notes = fairness.notes(found)
+    assert any("every row was tried 4 times, but not all at the same values" in note for note in notes)
+    assert not any("more tries favour" in note for note in notes)
+    assert len(compare(runs_of(*runs), by=["position", "position.scale"]).rows) == 3
 
 
 def test_a_diverged_run_is_named_and_does_not_pass_for_a_better_mean(runs_of: Runs) -> None:
