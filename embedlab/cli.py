@@ -49,6 +49,9 @@ def main() -> None:
         if wants_traceback:
             raise
         sys.exit(f"error: {error if isinstance(error, UserError) else explain(error)}")
+    except BrokenPipeError:  # `--help | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 def taken_up(arguments: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from embedlab.help import setting_names
+from embedlab.packages import needed_extra
 
 HELP = "`python train.py --help` lists all"
 
@@ -19,9 +20,13 @@ def explain(error: HydraException | OmegaConfBaseException) -> str:
         return f"{error.override!r} is no override: write KEY=VALUE, in quotes where the value holds blanks or commas"
     if missing := re.search(r"Could not find '(.+)/(.+?)'", text):
         group, name = missing.groups()
+        if group == "hydra/launcher" and (remedy := needed_extra(name)):
+            return f"{group}={name} is not installed: {remedy}"
         known = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
         choices = f"give one of {', '.join(known)}" if known else HELP
         return f"{group}={name} is unknown: {choices}"
+    if missing := re.search(r"In 'hydra/launcher/(.+)': Could not load 'hydra/launcher/(.+)'", text):
+        return f"hydra/launcher={missing[1]} is not installed: {needed_extra(missing[2]) or HELP}"
     if unknown := re.search(r"use \+(.+)", text):
         return f"{unknown[1]} names no setting{_suggestion(unknown[1])}: {HELP}"
     if wrong := re.search(r"Error merging override (.+)", text):

@@ -8,6 +8,16 @@ from embedlab.settings import UserError
 LOGGERS = {"WandbLogger": "wandb", "MLFlowLogger": "mlflow"}  # Lightning's class -> the package that it needs
 
 
+# Launchers that need an extra of pyproject.toml, by the config that its package brings.
+EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm"}
+
+
+def needed_extra(launcher: str) -> str | None:
+    """How to get this config of hydra/launcher; None for one that no package of ours brings."""
+    extra = EXTRAS.get(launcher)
+    return extra and f"pip install -e '.[{extra}]' brings it; or leave hydra/launcher out, for one job after another"
+
+
 def check_packages(loggers: dict[str, Any]) -> None:
     """UserError for a logger whose package is not installed."""
     for name, node in loggers.items():

@@ -149,3 +149,27 @@ def test_a_bad_text_is_one_line_and_leaves_nothing(
     assert "\n" not in said
     assert all(part in said for part in expected), said
     assert not list(here.rglob("outputs/runs/*"))
+
+
+@pytest.mark.parametrize(("launcher", "extra"), [("joblib", "joblib"), ("slurm", "slurm"), ("local", "slurm")])
+def test_a_launcher_that_is_not_installed_says_how_to_get_it(tmp_path: Path, launcher: str, extra: str) -> None:
+    script = (
+        "import sys, warnings; warnings.simplefilter('ignore')  # Hydra warns of plugins that cannot be imported\n"
+        "for name in ('joblib', 'submitit'): sys.modules[f'hydra_plugins.hydra_{name}_launcher'] = None\n"
+        "from embedlab import cli; cli.main()"
+    )
+    command = [sys.executable, "-c", script, "-m", f"hydra/launcher={launcher}", "seed=1,2"]
+    run = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert run.returncode == 1
+    assert run.stderr.startswith(f"error: hydra/launcher={launcher} is not installed: pip install -e '.[{extra}]'")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_that_nobody_reads_to_its_end_says_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "train.py"), "--help"]
+    run = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert run.stdout is not None
+    run.stdout.close()
+    assert run.communicate()[1] == b""
