@@ -17,7 +17,7 @@ from embedlab.config import Config
 from embedlab.settings import UserError
 from embedlab.sweep.folder import ElsewhereError, held, job_folder, killed, results_of, write_error
 from embedlab.sweep.ranks import device_count
-from embedlab.sweep.report import names, spoken
+from embedlab.sweep.report import names, spoken, time_left
 
 MakeConfig = Callable[..., Config]
 
@@ -91,6 +91,25 @@ def test_jobs_are_told_by_what_differs() -> None:
     assert names(points)[2] == "job 3 of 4: position=rotary seed=1"
     assert names([["seed=1"]]) == ["job 1 of 1: seed=1"]
     assert [spoken(seconds) for seconds in (50, 700, 12_000)] == ["50 s", "12 min", "3.3 h"]
+
+
+def test_time_left_goes_by_the_jobs_that_ended_since_the_sweep_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embedlab.sweep.report.time.time", lambda: 1100.0)
+    for name, ended in (
+        ("a/results.json", 900),
+        ("b/results.json", 1050),
+        ("c/error.txt", 1060),
+        ("d/train.log", 1070),
+    ):
+        path = tmp_path / name
+        path.parent.mkdir()
+        path.touch()
+        os.utime(path, (ended, ended))
+    assert time_left(tmp_path, begun=1000.0, jobs=12) == ", about 8 min left"  # 50 s a job, 10 jobs
+    assert time_left(tmp_path, begun=1080.0, jobs=12) == ""
+    assert time_left(tmp_path, begun=0, jobs=0) == ""  # no sweep of ours
 
 
 def test_device_count(make_config: MakeConfig) -> None:
