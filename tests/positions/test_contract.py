@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_model import L, TinyModel, some_ids
+import torch.nn.functional as F
+from tiny_model import N_LAYERS, L, TinyModel, some_ids
 from torch import Tensor
 
 from embedlab.positions import names
@@ -71,6 +72,27 @@ def test_fused_attention_equals_explicit_logits(name: str, settings: dict[str, A
         model(ids, exact=exact).logsumexp(-1).sum().backward()
         gradients.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
     assert same(*gradients, tolerance=1e-4)
+
+
+@every_scheme
+def test_fused_attention_serves_all_but_score_and_values(
+    name: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fused, calls = F.scaled_dot_product_attention, []
+    monkeypatch.setattr(F, "scaled_dot_product_attention", lambda *a, **k: calls.append(1) or fused(*a, **k))
+    model = TinyModel(name, **settings)
+    layers = [model.scheme.hooks(layer) for layer in range(N_LAYERS)]
+    with torch.no_grad():
+        model(some_ids())
+    assert len(calls) == sum(not hooks & {"score", "values"} for hooks in layers)
+    fixed = sum(not hooks & {"score", "values"} and not trains_bias(model, hooks) for hooks in layers)
+    calls.clear()
+    model(some_ids())
+    assert len(calls) == fixed  # a learned bias gets no gradient from the CPU's fused kernel
+
+
+def trains_bias(model: TinyModel, hooks: frozenset[str]) -> bool:
+    return "bias" in hooks and any(parameter.requires_grad for parameter in model.scheme.parameters())
 
 
 @every_scheme
