@@ -6,6 +6,8 @@ cluster keeps no accounts, and submits jobs again that still wait in the queue.
 
 import logging
 import os
+import shutil
+import subprocess
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +23,7 @@ from submitit.core.utils import DelayedSubmission, JobPaths
 from submitit.slurm.slurm import SlurmInfoWatcher, SlurmJob
 
 from embedlab.resume.stopping import at_once, handled_by
+from embedlab.settings import UserError
 
 log = logging.getLogger("embedlab")
 
@@ -36,14 +39,15 @@ class EndedError(Exception):
 class Squeue(SlurmInfoWatcher):
     """Asks squeue, which every cluster has; submitit's asks sacct, which tells nothing where no accounts are kept."""
 
-    def _make_command(self) -> list[str]:
-        return ["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", "--format=%i|%T"]
-
-    def read_info(self, string: bytes | str) -> dict[str, dict[str, str]]:
+    def update(self) -> None:
         """Each job's state; GONE for one that Slurm has forgotten, some minutes after its end."""
-        text = string if isinstance(string, str) else string.decode()
-        states = dict(line.split("|") for line in text.splitlines())
-        return {job_id: {"State": states.get(job_id, "GONE")} for job_id in self._registered | set(states)}
+        command = ["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", "--format=%i|%T"]
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+        if asked.returncode == 0:  # else Slurm does not answer now, and nothing is known to have changed
+            states = dict(line.split("|") for line in asked.stdout.splitlines())
+            known = self._registered | set(states)
+            self._info_dict = {job_id: {"State": states.get(job_id, "GONE")} for job_id in known}
+        self._last_status_check = time.time()
 
     def is_done(self, job_id: str, mode: str = "standard") -> bool:
         return self.get_state(job_id, mode) in ENDED
@@ -59,6 +63,10 @@ def launch(launcher: SlurmLauncher, overrides: Sequence[Sequence[str]], first: i
 
     A command that is stopped lets its jobs go on: their places in the queue may have cost hours.
     """
+    if shutil.which("squeue") is None:
+        raise UserError(
+            "hydra/launcher=slurm finds no squeue here: use a cluster's login node, or hydra/launcher=local"
+        )
     watcher = SlurmJob.watcher = Squeue(delay_s=30)
     jobs: SlurmJobs = []
     stopped: list[int] = []
