@@ -23,7 +23,7 @@ from embedlab import config as configs
 from embedlab import sweep
 from embedlab.explain import explain
 from embedlab.help import choices_help, settings_help
-from embedlab.resume.stopping import STATUSES, at_once, handled_by
+from embedlab.resume.stopping import STATUSES, at_once, handled_by, submitted_again
 from embedlab.settings import UserError
 from embedlab.sweep.folder import ERROR, LOCK, ElsewhereError, held, job_folder, quoted, results_of, write_error
 from embedlab.sweep.ranks import device_count, train_on
@@ -73,7 +73,7 @@ def job(cfg: DictConfig) -> float:
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
-        with handled_by(at_once):
+        with submitted_again(), handled_by(at_once):
             return run_or_skip(cfg, folder, wait=bool(HydraConfig.get().sweeper.get("wait")))
     except ElsewhereError:
         if in_sweep:

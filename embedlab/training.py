@@ -34,7 +34,7 @@ QUIET = (  # what Lightning warns of and we mean to do
     ".*does not have many workers.*",  # windows are slices of a memory map: workers would cost more than they bring
     ".*exists and is not empty.*",  # Hydra has already written .hydra/ into the run's folder
     ".*Starting from v1.9.0, `tensorboardX`.*",
-    ".*`srun` command is available.*",  # on a cluster's login node; hydra/launcher=slurm runs it
+    ".*`srun` command is available.*",  # each of our processes is one task, wherever it runs
     ".*LeafSpec.*",  # Lightning's own use of a name that torch has deprecated
 )
 

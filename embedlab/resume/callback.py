@@ -28,7 +28,7 @@ class Checkpoints(Checkpoint):
     "Between two steps" is the moment when the loader is asked for the next batch: metrics are logged, validation is
     done, all of Lightning's counters agree. Its own hooks come earlier (on_train_batch_end: the step's metrics are not
     logged yet, a validation that is due would be left out) or later (on_train_batch_start: the batch is taken).
-    Ctrl-C and SIGTERM end the run there, after a last save.
+    Signals end the run there, after a last save.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -36,6 +36,7 @@ class Checkpoints(Checkpoint):
         self.due = False
         self.finished = False  # training is: only what comes after is left to do
         self.received = 0  # signal
+        self.received_at = 0.0
         self.begun: dict[str, Any] | None = None  # what the checkpoint held that this run goes on from
         self.signals: AbstractContextManager[None] | None = None
 
@@ -50,9 +51,10 @@ class Checkpoints(Checkpoint):
         self.signals.__enter__()
 
     def _signalled(self, number: int, frame: Any) -> None:
-        if self.received:
+        now = time.monotonic()
+        if self.received and now - self.received_at > 1:  # sooner it is the same: Slurm tells every process of a job
             at_once(number, frame)
-        self.received = number
+        self.received, self.received_at = self.received or number, now
 
     def on_validation_end(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
         self.due = self.due or not trainer.sanity_checking

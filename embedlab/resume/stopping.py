@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as orderly ends, exit status 130 and 143."""
+"""Ctrl-C, SIGTERM and USR2 (a Slurm job's time is nearly up) as orderly ends, exit status 130, 143 and 140."""
 
 import signal
 import threading
@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from embedlab.settings import UserError
+
+TIME_IS_UP = signal.SIGUSR2  # by submitit's wish two minutes before; `sbatch --signal=USR2@120` gives the same
+SIGNALS = (signal.SIGINT, signal.SIGTERM, TIME_IS_UP)
 STATUSES = {128 + number for number in SIGNALS}
 
 
 @contextmanager
 def handled_by(handler: Callable[[int, Any], None]) -> Iterator[None]:
-    """Both signals go to `handler`; afterwards to whoever had them before. Threads get no signals: nothing changes."""
+    """All signals go to `handler`; afterwards to whoever had them before. Threads get no signals: nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -27,3 +30,24 @@ def handled_by(handler: Callable[[int, Any], None]) -> Iterator[None]:
 def at_once(number: int, frame: Any) -> None:
     """The handler for the times when nothing would be lost."""
     raise SystemExit(128 + number)
+
+
+@contextmanager
+def submitted_again() -> Iterator[None]:
+    """A job whose time was up goes back into Slurm's queue, now that it has saved and stopped.
+
+    By submitit's own handler, which at once would lose all since the last checkpoint: Slurm then ends the process.
+    """
+    handler = signal.getsignal(TIME_IS_UP)
+    try:
+        yield
+    except SystemExit as stop:
+        if stop.code != 128 + TIME_IS_UP or not callable(handler):
+            raise
+        try:
+            handler(TIME_IS_UP, None)  # ends by SystemExit
+        except Exception as error:
+            raise UserError(
+                f"its time was up ({error}): the same command goes on, hydra.launcher.timeout_min=MINUTES gives it more"
+            ) from error
+        raise

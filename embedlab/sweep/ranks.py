@@ -36,7 +36,8 @@ def train_on(n: int, folder: Path) -> None:
     """Train the job in `folder` in n processes; UserError with their error where one fails, all are gone then."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
     environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(n)}
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // n)))
+    cores = int(os.environ.get("SLURM_CPUS_PER_TASK") or os.cpu_count() or 1)  # Slurm: the job's, not the node's
+    environment.setdefault("OMP_NUM_THREADS", str(max(1, cores // n)))
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "embedlab.sweep.rank", str(folder)]
     received: list[int] = []

@@ -124,6 +124,8 @@ class Sweeper(BasicSweeper):
                         self._launch([one], wait)
             else:
                 suspects = [one for one in pending if job.killed(one.folder)]
+                if getattr(self.launcher, "tells_each_end", False):
+                    suspects = []
                 for one in suspects:
                     self._launch([one], wait)
                 self._launch([one for one in pending if one not in suspects and (wait or not one.reason)], wait)

@@ -1,4 +1,4 @@
-"""A callback that breaks a run whose seed the environment names: BREAK=2:raise, 2:kill."""
+"""A callback that breaks runs whose seeds the environment names: BREAK=2:raise,3:kill."""
 
 import os
 import signal
@@ -8,9 +8,9 @@ from lightning import Callback, LightningModule, Trainer
 
 class Breaking(Callback):
     def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
-        seed, _, how = os.environ.get("BREAK", ":").partition(":")
-        if str(module.config.seed) == seed:  # type: ignore[union-attr]
-            if how == "kill":
-                os.kill(os.getpid(), signal.SIGKILL)
-            elif how == "raise" or (how == "rank" and trainer.global_rank == 1):
-                raise RuntimeError("broken on purpose")
+        breaks = dict(one.split(":") for one in os.environ.get("BREAK", "").split(",") if one)
+        how = breaks.get(str(module.config.seed))  # type: ignore[union-attr]
+        if how == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif how == "raise" or (how == "rank" and trainer.global_rank == 1):
+            raise RuntimeError("broken on purpose")

@@ -1,0 +1,160 @@
+"""Slurm jobs for a sweep that may be given again: submitted once, each one's end told. Imports no torch.
+
+hydra-submitit-launcher's own waiting gives up on all jobs where one is killed, waits for that one forever where the
+cluster keeps no accounts, and submits jobs again that still wait in the queue.
+"""
+
+import logging
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobStatus, filter_overrides
+from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
+from hydra_plugins.hydra_submitit_launcher.submitit_launcher import SlurmLauncher
+from omegaconf import OmegaConf
+from submitit import AutoExecutor
+from submitit.core.core import Job
+from submitit.core.utils import DelayedSubmission, JobPaths
+from submitit.slurm.slurm import SlurmInfoWatcher, SlurmJob
+
+from embedlab.resume.stopping import at_once, handled_by
+from embedlab.settings import UserError
+
+log = logging.getLogger("embedlab")
+
+SlurmJobs = list[Job[JobReturn]]
+ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT", "GONE"}
+PATIENCE = 5  # seconds that a shared file system may take to show the result of a job that has ended
+
+
+class EndedError(Exception):
+    """A Slurm job ended without a word."""
+
+
+class Squeue(SlurmInfoWatcher):
+    """Asks squeue, which every cluster has; submitit's asks sacct, which tells nothing where no accounts are kept."""
+
+    def update(self) -> None:
+        """Each job's state; GONE for one that Slurm has forgotten, some minutes after its end."""
+        command = ["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", "--format=%i|%T"]
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+        if asked.returncode == 0:  # else Slurm does not answer now, and nothing is known to have changed
+            states = dict(line.split("|") for line in asked.stdout.splitlines())
+            known = self._registered | set(states)
+            self._info_dict = {job_id: {"State": states.get(job_id, "GONE")} for job_id in known}
+        self._last_status_check = time.time()
+
+    def is_done(self, job_id: str, mode: str = "standard") -> bool:
+        return self.get_state(job_id, mode) in ENDED
+
+    def living(self) -> list[str]:
+        """All jobs of the user's that have not ended."""
+        self.update()
+        return [job_id for job_id, info in self._info_dict.items() if info["State"] not in ENDED]
+
+
+def launch(launcher: SlurmLauncher, overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
+    """Submit what no earlier command has submitted, wait for all, tell each one's end.
+
+    A command that is stopped lets its jobs go on: their places in the queue may have cost hours.
+    """
+    if shutil.which("squeue") is None:
+        raise UserError(
+            "hydra/launcher=slurm finds no squeue here: use a cluster's login node, or hydra/launcher=local"
+        )
+    watcher = SlurmJob.watcher = Squeue(delay_s=30)
+    jobs: SlurmJobs = []
+    stopped: list[int] = []
+    try:
+        with handled_by(lambda number, frame: stopped.append(number)):  # between sbatch and what it needs on disk
+            jobs = submit(launcher, overrides, first, watcher.living())
+        if stopped:
+            at_once(stopped[0], None)
+        wait(jobs)
+    except SystemExit:
+        if left := [job for job in jobs if not job.done(force_check=True)]:
+            log.info("%d jobs go on in Slurm: `scancel %s` ends them, the same command waits for them", *told(left))
+        raise
+    return [end(job) for job in jobs]
+
+
+def submit(launcher: SlurmLauncher, overrides: Sequence[Sequence[str]], first: int, living: list[str]) -> SlurmJobs:
+    """A Slurm job for each: an earlier command's where there is one, else one of a new array."""
+    jobs = submitted_before(launcher.params["submitit_folder"], living)
+    new = [(i, one) for i, one in enumerate(overrides, first) if key(one) not in jobs]
+    if new:
+        # the job's process can import hydra-submitit-launcher's own class, not ours
+        plain = SlurmLauncher(**launcher.params)
+        plain.setup(hydra_context=launcher.hydra_context, task_function=launcher.task_function, config=launcher.config)
+        state = Singleton.get_state()
+        given = [(list(one), "hydra.sweep.dir", i, f"job_id_for_{i}", state) for i, one in new]
+        submitted = executor(launcher.params).map_array(plain, *zip(*given, strict=True))
+        jobs |= {key(one): job for (_, one), job in zip(new, submitted, strict=True)}
+    mine = [jobs[key(one)] for one in overrides]
+    log.info("%d jobs in Slurm, %d of them submitted now: squeue --me", len(mine), len(new))
+    return mine
+
+
+def executor(params: dict[str, Any]) -> AutoExecutor:
+    """As hydra-submitit-launcher makes it."""
+    params = dict(params)
+    folder, again = params.pop("submitit_folder"), params.pop("max_num_timeout")
+    made = AutoExecutor(folder=folder, cluster="slurm", slurm_max_num_timeout=again)
+    common = OmegaConf.structured(BaseQueueConf).keys()
+    made.update_parameters(**{name if name in common else f"slurm_{name}": value for name, value in params.items()})
+    return made
+
+
+def submitted_before(folder: str, living: list[str]) -> dict[tuple[str, ...], Job[JobReturn]]:
+    """This sweep's jobs among the user's living ones, by their overrides, which their pickles hold."""
+    found: dict[tuple[str, ...], Job[JobReturn]] = {}
+    for job_id in living:
+        paths = JobPaths(folder, job_id=job_id, task_id=0)
+        if paths.submitted_pickle.exists() and not paths.result_pickle.exists():
+            found[key(DelayedSubmission.load(paths.submitted_pickle).args[0])] = SlurmJob(folder, job_id)
+    return found
+
+
+def key(overrides: Sequence[str]) -> tuple[str, ...]:
+    """What makes a job this one and no other of its sweep."""
+    return tuple(filter_overrides(overrides))
+
+
+def told(jobs: SlurmJobs) -> tuple[int, str]:
+    """How many, and their numbers in Slurm, an array's once."""
+    return len(jobs), " ".join(sorted({job.job_id.split("_")[0] for job in jobs}, key=int))
+
+
+def wait(jobs: SlurmJobs) -> None:
+    """Until each has left its result, or has ended without one."""
+    ended: dict[str, float] = {}
+    waiting = jobs
+    while waiting:
+        time.sleep(1)
+        now = time.monotonic()
+        ended = {job.job_id: ended.get(job.job_id, now) for job in waiting if job.done()}
+        late = {job_id for job_id, since in ended.items() if now - since >= PATIENCE}
+        waiting = [job for job in waiting if not (job.paths.result_pickle.exists() or job.job_id in late)]
+
+
+def end(job: Job[JobReturn]) -> JobReturn:
+    """What the job gave back, or why it gave nothing."""
+    if job.paths.result_pickle.exists():
+        outcome, result = job._get_outcome_and_result()
+        if outcome == "success":
+            return result
+        reason = str(result).strip().splitlines()[-1]
+    else:
+        state = job.watcher.get_state(job.job_id, "force")
+        reason = {"CANCELLED": "cancelled", "TIMEOUT": "its time was up"}.get(state, "its process was killed")
+        reason += f", Slurm job {job.job_id} {state}"
+        if said := [line for line in (job.stderr() or "").splitlines() if "error:" in line]:
+            reason += f" ({said[-1]})"
+    failed = JobReturn()
+    failed.status, failed._return_value = JobStatus.FAILED, EndedError(f"{reason}; log: {job.paths.stderr}")
+    return failed
