@@ -6,6 +6,7 @@ Nothing heavy is imported before the config is known to be right.
 import contextlib
 import json
 import logging
+import multiprocessing
 import os
 import shutil
 import sys
@@ -26,6 +27,7 @@ from embedlab.help import choices_help, settings_help
 from embedlab.resume.stopping import STATUSES, at_once, handled_by
 from embedlab.settings import UserError
 from embedlab.sweep.folder import ERROR, LOCK, ElsewhereError, held, job_folder, quoted, results_of, write_error
+from embedlab.sweep.processes import end_with_parent, stopped
 from embedlab.sweep.ranks import device_count, train_on
 
 log = logging.getLogger("embedlab")
@@ -68,6 +70,10 @@ def job(cfg: DictConfig) -> float:
     """One run, or one job of a sweep; gives the validation loss back, for sweepers that optimise."""
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     folder = Path(HydraConfig.get().runtime.output_dir)
+    if stopped:
+        raise SystemExit(stopped[0])
+    if in_sweep and multiprocessing.current_process().name != "MainProcess":
+        end_with_parent()
     try:
         with handled_by(at_once):
             return run_or_skip(cfg, folder, wait=bool(HydraConfig.get().sweeper.get("wait")))
@@ -76,7 +82,9 @@ def job(cfg: DictConfig) -> float:
             raise
         sys.exit(f"error: another process works in {folder}: wait for it, or give another folder")
     except SystemExit as stop:
-        if stop.code in STATUSES and not in_sweep:
+        if stop.code in STATUSES and in_sweep:
+            stopped.append(stop.code)
+        elif stop.code in STATUSES:
             log.info("to go on: python train.py resume=%s", folder)
         raise
     except Exception as error:

@@ -50,9 +50,14 @@ class Checkpoints(Checkpoint):
         self.signals.__enter__()
 
     def _signalled(self, number: int, frame: Any) -> None:
-        if self.received:
+        """End at the next step's boundary; at once when asked again, but not by the same Ctrl-C.
+
+        A terminal sends that to a sweep and to its jobs, and the sweep hands it on to them.
+        """
+        if not self.received:
+            self.received, self.asked = number, time.monotonic()
+        elif time.monotonic() - self.asked > 1:
             at_once(number, frame)
-        self.received = number
 
     def on_validation_end(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
         self.due = self.due or not trainer.sanity_checking

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import traceback
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from embedlab.resume.same import differences, plain
 from embedlab.settings import UserError
 
 ERROR = "error.txt"
-RUNNING = ".running"  # there while a process works on the job; one that was killed leaves it
+RUNNING = ".running"  # the process that works on the job; one that was killed leaves it
 LOCK = ".lock"
 LONGEST = 120  # characters; file names end at 255 bytes, and files below get names of their own
 
@@ -54,7 +55,7 @@ def held(folder: Path, wait: bool) -> Iterator[None]:
     except Timeout:
         raise ElsewhereError(folder.name) from None
     with lock:
-        (folder / RUNNING).touch()
+        (folder / RUNNING).write_text(str(os.getpid()), encoding="utf-8")
         try:
             yield
         finally:
@@ -94,6 +95,14 @@ def killed(folder: Path) -> bool:
             return True
     except Timeout:
         return False
+
+
+def worked_on_by(folder: Path) -> int | None:
+    """The number of the process that works on the job, or that was killed while it did."""
+    try:
+        return int((folder / RUNNING).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def write_error(folder: Path, error: Exception) -> str:

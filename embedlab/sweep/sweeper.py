@@ -20,6 +20,7 @@ from embedlab.resume.stopping import at_once, handled_by
 from embedlab.settings import UserError
 from embedlab.sweep import folder as job
 from embedlab.sweep.folder import quoted
+from embedlab.sweep.processes import Processes
 from embedlab.sweep.report import about, names, show, spoken
 
 log = logging.getLogger("embedlab")
@@ -71,7 +72,8 @@ class Sweeper(BasicSweeper):
         self.jobs = [self._look_at(*point) for point in zip(itertools.count(1), names(points), points, strict=False)]
         OmegaConf.save(self.config, top / "multirun.yaml")
         self.durations: list[float] = []
-        with handled_by(at_once):
+        self.processes, self.stopping = Processes(), False
+        with handled_by(self._stop):
             try:
                 self._run_all()
             except SystemExit:
@@ -82,6 +84,13 @@ class Sweeper(BasicSweeper):
         if any(one.outcome == "failed" for one in self.jobs):
             raise SystemExit(1)
         return [[]]
+
+    def _stop(self, number: int, frame: Any) -> None:
+        """Jobs in other processes end at a step's boundary before the sweep does; at once when asked again."""
+        if not self.stopping:
+            self.stopping = True
+            self.processes.end(number, [one.folder for one in self.jobs])
+        at_once(number, frame)
 
     def _look_at(self, number: int, name: str, overrides: list[str]) -> Job:
         """The job, its outcome known where it is finished already."""
@@ -124,7 +133,8 @@ class Sweeper(BasicSweeper):
         left = about(self.durations, sum(not one.outcome for one in self.jobs))
         started = time.monotonic()
         try:
-            ended = self.launcher.launch([one.launched(wait, left) for one in jobs], jobs[0].number - 1)
+            with self.processes.remembered(self.launcher):
+                ended = self.launcher.launch([one.launched(wait, left) for one in jobs], jobs[0].number - 1)
         except Exception as error:  # the launcher's: a job's own come back in its JobReturn
             self._after_crash(jobs, error)
             return
