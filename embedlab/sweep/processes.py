@@ -53,7 +53,8 @@ class Processes:
     def end(self, number: int, folders: list[Path]) -> None:
         """Send the signal to every job in `folders` that ours work on, and wait until they have saved.
 
-        Processes that work on none are killed: they would begin one.
+        Those of submitit's that work on none are killed: they would begin one, and pass over any signal before that.
+        joblib's must stay until all have saved: where one dies it kills the others.
         """
         told: set[int] = set()
         until = time.monotonic() + SECONDS
@@ -61,8 +62,6 @@ class Processes:
             workers = {child.pid for child in multiprocessing.active_children() if child.pid}
             working = {pid: os.getsid(pid) for pid in map(worked_on_by, folders) if pid and _send(pid, 0)}
             busy = {pid for pid in working if pid in workers or working[pid] in {one.pid for one in self.submitit}}
-            for pid in workers - busy:
-                _send(pid, signal.SIGKILL)
             self._kill([one for one in self.submitit if one.pid not in {working[pid] for pid in busy}])
             if not busy:
                 return
@@ -91,7 +90,11 @@ def _send(pid: int, number: int) -> bool:
 
 @functools.cache
 def end_with_parent() -> None:
-    """Let this process, a worker of joblib's, end where the sweep's process was killed: its job first saves."""
+    """Let this process, a worker of joblib's, end where the sweep's process was killed: its job first saves.
+
+    Ctrl-C is nothing to it between two jobs: it would die of it, and joblib kills all others where one dies.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
 
 
