@@ -24,6 +24,7 @@ from embedlab import config as configs
 from embedlab import sweep
 from embedlab.explain import explain
 from embedlab.help import choices_help, settings_help
+from embedlab.resume.full_disk import full_disk, told_in_one_line
 from embedlab.resume.stopping import STATUSES, at_once, handled_by
 from embedlab.settings import UserError
 from embedlab.sweep.folder import ERROR, LOCK, ElsewhereError, held, job_folder, quoted, results_of, write_error
@@ -45,7 +46,8 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on, instead of printing them in its own way
     try:
         sys.argv[1:] = taken_up(sys.argv[1:])
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
+        with told_in_one_line(Path("output_dir")):  # Hydra itself writes there first
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
     except (UserError, HydraException, OmegaConfBaseException) as error:
         if wants_traceback:
             raise
@@ -75,7 +77,7 @@ def job(cfg: DictConfig) -> float:
     if in_sweep and multiprocessing.current_process().name != "MainProcess":
         end_with_parent()
     try:
-        with handled_by(at_once):
+        with handled_by(at_once), told_in_one_line(folder):
             return run_or_skip(cfg, folder, wait=bool(HydraConfig.get().sweeper.get("wait")))
     except ElsewhereError:
         if in_sweep:
@@ -94,7 +96,8 @@ def job(cfg: DictConfig) -> float:
             raise JobFailedError(line) from None
         if isinstance(error, UserError):
             remove_empty_run(folder)
-            sys.exit(f"error: {error}")
+            here = f" with resume={folder}" if full_disk(error) and folder.exists() else ""
+            sys.exit(f"error: {error}{here}")
         raise
 
 

@@ -40,8 +40,7 @@ class AtomicCheckpointIO(CheckpointIO):
         except OSError as error:
             beside.unlink(missing_ok=True)
             raise UserError(
-                f"{path} cannot be written ({error.strerror}): make room and give the same command again, "
-                "which goes on from the checkpoint before"
+                f"{path} cannot be written ({error.strerror}): make room and give the same command again"
             ) from error
 
     def load_checkpoint(

@@ -6,7 +6,7 @@ import os
 import re
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -112,5 +112,6 @@ def write_error(folder: Path, error: Exception) -> str:
     else:
         line = f"{type(error).__name__}: {error}".splitlines()[0][:300]
         told = "".join(traceback.format_exception(error))
-    (folder / ERROR).write_text(told, encoding="utf-8")
+    with suppress(OSError):  # a full disk
+        (folder / ERROR).write_text(told, encoding="utf-8")
     return line

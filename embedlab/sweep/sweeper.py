@@ -16,6 +16,7 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from omegaconf import OmegaConf, open_dict, read_write
 
 from embedlab.config import typed
+from embedlab.resume.full_disk import full_disk, message
 from embedlab.resume.stopping import at_once, handled_by
 from embedlab.settings import UserError
 from embedlab.sweep import folder as job
@@ -164,5 +165,7 @@ class Sweeper(BasicSweeper):
                 if len(jobs) == 1:
                     one.end("failed", f"its process was killed ({type(error).__name__}: out of memory?)")
         if not began and not any(one.outcome for one in jobs):
+            full = full_disk(error)
             for one in jobs:
-                one.end("failed", f"the launcher failed: {error}".splitlines()[0])
+                told = message(full, one.folder) if full else f"the launcher failed: {error}".splitlines()[0]
+                one.end("failed", told)

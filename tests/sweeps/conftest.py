@@ -44,7 +44,9 @@ def start(command: Command, tmp_path: Path) -> Iterator[Callable[..., Started]]:
 
     def start(*arguments: str, **environment: str) -> Started:
         log = tmp_path / f"told_{len(all_started)}"
-        all_started.append(Started(command(*arguments), log, **environment))
+        resumed = arguments[0].startswith("resume=")  # all settings come from the folder
+        line = [*command()[:2], *arguments] if resumed else command(*arguments)
+        all_started.append(Started(line, log, **environment))
         return all_started[-1]
 
     yield start
