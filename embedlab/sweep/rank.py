@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 from embedlab.evaluate import read_config
@@ -28,6 +29,8 @@ def main(folder: Path) -> None:
             with told_in_one_line(folder):
                 train(read_config(folder, []))
         except Exception as error:
+            if "Connection" in str(error):  # most likely another one has failed: let that tell why, and us be ended
+                time.sleep(2)
             logging.getLogger("embedlab").error("error: %s", write_error(folder, error))
             os._exit(1)  # the others may wait in a collective: no orderly end is possible
 

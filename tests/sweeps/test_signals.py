@@ -18,7 +18,7 @@ SWEEP = (
     "seed=1,2",
     "hydra.sweep.subdir=${seed}",
     "trainer.max_steps=80",
-    "callbacks.progress.lines=80",
+    "+callbacks.progress.lines=80",
     "data.num_workers=1",
     "+callbacks.moments._target_=tests.resume.moments.Moments",
 )
