@@ -6,6 +6,7 @@ Nothing heavy is imported before the config is known to be right.
 import contextlib
 import json
 import logging
+import multiprocessing
 import os
 import shutil
 import sys
@@ -23,9 +24,11 @@ from embedlab import config as configs
 from embedlab import sweep
 from embedlab.explain import explain
 from embedlab.help import choices_help, settings_help
+from embedlab.resume.full_disk import full_disk, told_in_one_line
 from embedlab.resume.stopping import STATUSES, at_once, handled_by, submitted_again
 from embedlab.settings import UserError
 from embedlab.sweep.folder import ERROR, LOCK, ElsewhereError, held, job_folder, quoted, results_of, write_error
+from embedlab.sweep.processes import end_with_parent, stopped
 from embedlab.sweep.ranks import device_count, train_on
 from embedlab.sweep.report import time_left
 
@@ -44,7 +47,8 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on, instead of printing them in its own way
     try:
         sys.argv[1:] = taken_up(sys.argv[1:])
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
+        with told_in_one_line(Path("output_dir")):  # Hydra itself writes there first
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
     except (UserError, HydraException, OmegaConfBaseException) as error:
         if wants_traceback:
             raise
@@ -72,15 +76,21 @@ def job(cfg: DictConfig) -> float:
     """One run, or one job of a sweep; gives the validation loss back, for sweepers that optimise."""
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     folder = Path(HydraConfig.get().runtime.output_dir)
+    if stopped:
+        raise SystemExit(stopped[0])
+    if in_sweep and multiprocessing.current_process().name != "MainProcess":
+        end_with_parent()
     try:
-        with submitted_again(), handled_by(at_once):
+        with submitted_again(), handled_by(at_once), told_in_one_line(folder):
             return run_or_skip(cfg, folder, wait=bool(HydraConfig.get().sweeper.get("wait")))
     except ElsewhereError:
         if in_sweep:
             raise
         sys.exit(f"error: another process works in {folder}: wait for it, or give another folder")
     except SystemExit as stop:
-        if stop.code in STATUSES and not in_sweep:
+        if stop.code in STATUSES and in_sweep:
+            stopped.append(stop.code)
+        elif stop.code in STATUSES:
             log.info("to go on: python train.py resume=%s", folder)
         raise
     except Exception as error:
@@ -90,7 +100,8 @@ def job(cfg: DictConfig) -> float:
             raise JobFailedError(line) from None
         if isinstance(error, UserError):
             remove_empty_run(folder)
-            sys.exit(f"error: {error}")
+            here = f" with resume={folder}" if full_disk(error) and folder.exists() else ""
+            sys.exit(f"error: {error}{here}")
         raise
 
 

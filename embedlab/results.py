@@ -24,11 +24,14 @@ SCHEMA = 1  # grows when a key changes its meaning, so that comparisons can tell
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write beside, sync, rename: a kill or a full disk leaves either the old file or the new one."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(beside, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+    try:
+        with open(beside, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def versions() -> dict[str, str]:

@@ -25,6 +25,7 @@ from embedlab.resume import history
 from embedlab.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newest_whole
 from embedlab.resume.same import differences, plain
 from embedlab.settings import UserError
+from embedlab.sweep.folder import interrupted
 
 log = logging.getLogger("embedlab")
 
@@ -34,7 +35,7 @@ QUIET = (  # what Lightning warns of and we mean to do
     ".*does not have many workers.*",  # windows are slices of a memory map: workers would cost more than they bring
     ".*exists and is not empty.*",  # Hydra has already written .hydra/ into the run's folder
     ".*Starting from v1.9.0, `tensorboardX`.*",
-    ".*`srun` command is available.*",  # each of our processes is one task, wherever it runs
+    ".*`srun` command is available.*",  # our own launchers start the processes
     ".*LeafSpec.*",  # Lightning's own use of a name that torch has deprecated
 )
 
@@ -84,6 +85,8 @@ def take_up(config: Config, folder: Path) -> Path | None:
     """The checkpoint to go on from, with the folder's history cut back to its time; None where there is none."""
     found = newest_whole(folder / "checkpoints")
     if found is None:
+        if interrupted(folder):
+            log.warning("no checkpoint is whole: starting anew")
         if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
             history.clear(folder)
         return None

@@ -38,7 +38,8 @@ def cached(folder: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, A
             return _build(folder, build)
     except OSError as error:
         raise UserError(
-            f"the cache {folder.parent} cannot be written ({error.strerror or error}): give another cache_dir=FOLDER"
+            f"the cache {folder.parent} cannot be written ({error.strerror or 'the disk is full'}): "
+            "give another cache_dir=FOLDER"
         ) from error
 
 

@@ -45,5 +45,7 @@ def _reason(error: Exception) -> str:
     """The first words of what happened: libraries tell it in many lines, some with objects' addresses."""
     if isinstance(error, ValueError) and "hash" in str(error):
         return "its sha256 is not the one in corpus.sha256"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror  # a full disk
     answer = getattr(error, "response", None)
     return f"HTTP status {answer.status_code}" if answer is not None else type(error).__name__

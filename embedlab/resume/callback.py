@@ -51,10 +51,15 @@ class Checkpoints(Checkpoint):
         self.signals.__enter__()
 
     def _signalled(self, number: int, frame: Any) -> None:
-        now = time.monotonic()
-        if self.received and now - self.received_at > 1:  # sooner it is the same: Slurm tells every process of a job
+        """End at the next step's boundary; at once when asked again, but not by the same request.
+
+        A terminal sends Ctrl-C to a sweep and to its jobs, and the sweep hands it on to them; Slurm tells every process
+        of a job.
+        """
+        if not self.received:
+            self.received, self.received_at = number, time.monotonic()
+        elif time.monotonic() - self.received_at > 1:
             at_once(number, frame)
-        self.received, self.received_at = self.received or number, now
 
     def on_validation_end(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
         self.due = self.due or not trainer.sanity_checking

@@ -40,8 +40,7 @@ class AtomicCheckpointIO(CheckpointIO):
         except OSError as error:
             beside.unlink(missing_ok=True)
             raise UserError(
-                f"{path} cannot be written ({error.strerror}): make room and give the same command again, "
-                "which goes on from the checkpoint before"
+                f"{path} cannot be written ({error.strerror}): make room and give the same command again"
             ) from error
 
     def load_checkpoint(
@@ -72,5 +71,6 @@ def _read(path: Path) -> dict[str, Any] | None:
                 raise ValueError(f"{bad} has another checksum")
         return AtomicCheckpointIO().load_checkpoint(path)
     except Exception as error:  # whatever a damaged archive or pickle brings forth
-        log.warning("%s is damaged (%s): using the one before", path, str(error).splitlines()[0][:120])
+        remedy = ": using the one before" if path.name == LAST else ""
+        log.warning("%s is damaged (%s)%s", path, str(error).splitlines()[0][:120], remedy)
         return None

@@ -53,13 +53,16 @@ def read(path: Path) -> list[dict[str, str]]:
 def rewrite(path: Path, fieldnames: list[str], rows: list[dict[str, Any]]) -> None:
     """Write the whole file anew, at once or not at all."""
     beside = path.with_name(f".{path.name}.part")
-    with open(beside, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=fieldnames)
-        writer.writeheader()
-        writer.writerows(rows)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+    try:
+        with open(beside, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=fieldnames)
+            writer.writeheader()
+            writer.writerows(rows)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def sizes_of_events(folder: Path) -> dict[str, int]:

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import os
 import re
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from embedlab.resume.same import differences, plain
 from embedlab.settings import UserError
 
 ERROR = "error.txt"
-RUNNING = ".running"  # there while a process works on the job; one that was killed leaves it
+RUNNING = ".running"  # the process that works on the job; one that was killed leaves it
 LOCK = ".lock"
 LONGEST = 120  # characters; file names end at 255 bytes, and files below get names of their own
 
@@ -54,7 +55,7 @@ def held(folder: Path, wait: bool) -> Iterator[None]:
     except Timeout:
         raise ElsewhereError(folder.name) from None
     with lock:
-        (folder / RUNNING).touch()
+        (folder / RUNNING).write_text(str(os.getpid()), encoding="utf-8")
         try:
             yield
         finally:
@@ -96,6 +97,14 @@ def killed(folder: Path) -> bool:
         return False
 
 
+def worked_on_by(folder: Path) -> int | None:
+    """The number of the process that works on the job, or that was killed while it did."""
+    try:
+        return int((folder / RUNNING).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
 def write_error(folder: Path, error: Exception) -> str:
     """error.txt, with the traceback where it is no mistake of the user's; one line that says the same."""
     if isinstance(error, UserError):
@@ -103,5 +112,6 @@ def write_error(folder: Path, error: Exception) -> str:
     else:
         line = f"{type(error).__name__}: {error}".splitlines()[0][:300]
         told = "".join(traceback.format_exception(error))
-    (folder / ERROR).write_text(told, encoding="utf-8")
+    with suppress(OSError):  # a full disk
+        (folder / ERROR).write_text(told, encoding="utf-8")
     return line

@@ -4,9 +4,11 @@ import logging
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 from embedlab.evaluate import read_config
+from embedlab.resume.full_disk import told_in_one_line
 from embedlab.resume.stopping import at_once, handled_by
 from embedlab.sweep.folder import write_error
 
@@ -24,8 +26,11 @@ def main(folder: Path) -> None:
         try:
             from embedlab.training import train
 
-            train(read_config(folder, []))
+            with told_in_one_line(folder):
+                train(read_config(folder, []))
         except Exception as error:
+            if "Connection" in str(error):  # most likely another one has failed: let that tell why, and us be ended
+                time.sleep(2)
             logging.getLogger("embedlab").error("error: %s", write_error(folder, error))
             os._exit(1)  # the others may wait in a collective: no orderly end is possible
 

@@ -56,11 +56,14 @@ def train_on(n: int, folder: Path) -> None:
                 ranks.append(subprocess.Popen(command, env=own, stdin=subprocess.PIPE, start_new_session=True))
             while any(rank.poll() is None for rank in ranks) and not any(rank.returncode for rank in ranks):
                 time.sleep(0.05)
+            failed = [rank.returncode for rank in ranks if rank.returncode]
         finally:
             _end(ranks, seconds=30 if received else 1)
     if received:
         raise SystemExit(128 + received[0])
-    if failed := [rank.returncode for rank in ranks if rank.returncode]:
+    if failed:
+        if (status := min(failed)) < 0:  # the others only tell that it is gone
+            raise UserError(f"one of its {n} processes was killed by signal {-status}: the same command goes on")
         path = folder / ERROR
         told = path.read_text(encoding="utf-8").strip() if path.exists() else f"a process ended with {failed[0]}"
         raise UserError(told)

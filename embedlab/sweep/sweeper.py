@@ -16,12 +16,14 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from embedlab.config import typed
+from embedlab.resume.full_disk import full_disk, message
 from embedlab.resume.stopping import at_once, handled_by
 from embedlab.settings import UserError
 from embedlab.sweep import folder as job
 from embedlab.sweep.composing import Composer
 from embedlab.sweep.folder import quoted
 from embedlab.sweep.points import points_of
+from embedlab.sweep.processes import Processes
 from embedlab.sweep.report import names, show
 
 log = logging.getLogger("embedlab")
@@ -82,7 +84,8 @@ class Sweeper(BasicSweeper):
         OmegaConf.save(self.config, top / "multirun.yaml")
         self.begun = time.time()
         self.to_run = sum(not one.outcome for one in self.jobs)
-        with handled_by(at_once):
+        self.processes, self.stopping = Processes(), False
+        with handled_by(self._stop):
             try:
                 self._run_all()
             except SystemExit:
@@ -93,6 +96,13 @@ class Sweeper(BasicSweeper):
         if any(one.outcome == "failed" for one in self.jobs):
             raise SystemExit(1)
         return [[]]
+
+    def _stop(self, number: int, frame: Any) -> None:
+        """Jobs in other processes end at a step's boundary before the sweep does; at once when asked again."""
+        if not self.stopping:
+            self.stopping = True
+            self.processes.end(number, [one.folder for one in self.jobs])
+        at_once(number, frame)
 
     def _look_at(self, number: int, name: str, overrides: list[str]) -> Job:
         """The job, its outcome known where it is finished already."""
@@ -139,7 +149,8 @@ class Sweeper(BasicSweeper):
                 ended: Sequence[JobReturn] = [self._run_here(one, wait) for one in jobs]
             else:
                 given = [[*one.overrides, *self._told(one, wait)] for one in jobs]
-                ended = self.launcher.launch(given, jobs[0].number - 1)
+                with self.processes.remembered(self.launcher):
+                    ended = self.launcher.launch(given, jobs[0].number - 1)
         except Exception as error:  # the launcher's: a job's own come back in its JobReturn
             self._after_crash(jobs, error)
             return
@@ -185,5 +196,7 @@ class Sweeper(BasicSweeper):
                 if len(jobs) == 1:
                     one.end("failed", f"its process was killed ({type(error).__name__}: out of memory?)")
         if not began and not any(one.outcome for one in jobs):
+            full = full_disk(error)
             for one in jobs:
-                one.end("failed", f"the launcher failed: {error}".splitlines()[0])
+                told = message(full, one.folder) if full else f"the launcher failed: {error}".splitlines()[0]
+                one.end("failed", told)

@@ -2,22 +2,27 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.resume.conftest import text, tiny  # noqa: F401  # fixtures
+from tests.sweeps.started import Started
 
-ROOT = Path(__file__).parents[2]
 Command = Callable[..., list[str]]
 
 
 @pytest.fixture
 def command(tiny: list[str], tmp_path: Path) -> Command:  # noqa: F811
     """command("-m", "seed=1,2"): the whole command line; outputs go to tmp_path."""
-    fixed = [*tiny, "callbacks.hparams=null", "callbacks.layout=null", f"output_dir={tmp_path}", "threads=1"]
-    return lambda *arguments: [sys.executable, "train.py", *sorted([*fixed, *arguments], key=lambda a: a != "-m")]
+    return lambda *arguments: command_line([*tiny, *arguments], tmp_path)
+
+
+def command_line(arguments: list[str], output_dir: Path) -> list[str]:
+    fixed = ["callbacks.hparams=null", "callbacks.layout=null", f"output_dir={output_dir}", "threads=1"]
+    return [sys.executable, "train.py", *sorted([*fixed, *arguments], key=lambda argument: argument != "-m")]
 
 
 @pytest.fixture
@@ -30,3 +35,20 @@ def run(command: Command) -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture
+def start(command: Command, tmp_path: Path) -> Iterator[Callable[..., Started]]:
+    """start("-m", …, PACE="0.5"): the command beside the test, with an environment."""
+    all_started: list[Started] = []
+
+    def start(*arguments: str, **environment: str) -> Started:
+        log = tmp_path / f"told_{len(all_started)}"
+        resumed = arguments[0].startswith("resume=")  # all settings come from the folder
+        line = [*command()[:2], *arguments] if resumed else command(*arguments)
+        all_started.append(Started(line, log, **environment))
+        return all_started[-1]
+
+    yield start
+    for one in all_started:
+        one.kill()

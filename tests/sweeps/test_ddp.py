@@ -1,0 +1,96 @@
+"""A sweep of jobs on two processes each: as exact as on one, gone in seconds when one fails, and it goes on."""
+
+import csv
+import json
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.resume.test_kill import bits
+from tests.sweeps.conftest import command_line
+from tests.sweeps.started import Started, last_step, steps_told
+
+SECONDS = 15  # from a failure until nothing is left; it takes 1 to 2 where the machine is free
+RUN = (
+    "-m",
+    "hydra.sweep.subdir=${model.dropout}",
+    "data.max_eval_tokens=528",  # 33 windows: they do not divide by two
+    "+callbacks.progress.lines=16",
+    "+callbacks.moments._target_=tests.resume.moments.Moments",
+)
+TWO = ("trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def left_alone(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Job folders 0.0 and 0.2, named by their dropout, of a sweep on two processes."""
+    top = tmp_path_factory.mktemp("left_alone")
+    sweep = Started(command_line([*tiny, *RUN, *TWO, "model.dropout=0.0,0.2"], top), top / "told")
+    assert sweep.end()[0] == 0, sweep.told
+    return top / "sweeps" / "default"
+
+
+def test_two_processes_score_and_log_as_one(start: Callable[..., Started], left_alone: Path, tmp_path: Path) -> None:
+    alone = start(*RUN, "model.dropout=0.0")
+    assert alone.end()[0] == 0, alone.told
+    assert sorted(path.name for path in left_alone.iterdir() if path.is_dir()) == ["0.0", "0.2"]
+    one, two = tmp_path / "sweeps" / "default" / "0.0", left_alone / "0.0"
+    results = [json.loads((folder / "results.json").read_text()) for folder in (one, two)]
+    for part in ("val", "test"):
+        assert results[1][part] == pytest.approx(results[0][part], rel=1e-5)
+    rows = [scalars_of_csv(folder) for folder in (one, two)]
+    assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]]
+    for expected, row in zip(*rows, strict=True):
+        assert row == pytest.approx(expected, rel=1e-4)
+    assert len(list(two.glob("tensorboard/events.*"))) == 1
+    assert steps_of_events(two) == steps_of_events(one)
+
+
+def scalars_of_csv(folder: Path) -> list[dict[str, float]]:
+    with open(folder / "metrics.csv", newline="", encoding="utf-8") as file:
+        return [{k: float(v) for k, v in row.items() if v and "per_second" not in k} for row in csv.DictReader(file)]
+
+
+def steps_of_events(folder: Path) -> dict[str, list[int]]:
+    events = EventAccumulator(str(folder / "tensorboard")).Reload()
+    return {tag: [event.step for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+def test_failures_end_in_seconds_and_the_same_command_goes_on(
+    start: Callable[..., Started], left_alone: Path, tmp_path: Path
+) -> None:
+    arguments = (*RUN, *TWO, "model.dropout=0.2")
+    folder, happened = tmp_path / "sweeps" / "default" / "0.2", tmp_path / "happened"
+    failures: list[tuple[str, dict[str, Any], str]] = [
+        ("on_train_batch_end:6:kill", {"MOMENT_RANK": "1"}, "one of its 2 processes was killed by signal 9"),
+        ("on_validation_batch_end:8:kill", {"MOMENT_RANK": "0"}, "one of its 2 processes was killed by signal 9"),
+        ("on_train_batch_end:9:raise", {"MOMENT_RANK": "1"}, "RuntimeError: broken on purpose"),
+    ]
+    for moment, rank, reason in failures:
+        failed = start(*arguments, MOMENT=moment, MOMENT_FILE=str(happened), **rank)
+        status, _ = failed.end()
+        seconds = time.time() - float(happened.read_text())
+        print(f"\n{moment}: nothing left after {seconds:.1f} s")
+        assert status == 1 and f"failed: {reason}" in failed.told, failed.told
+        assert failed.told.count("error: ") == (1 if moment.endswith("raise") else 0), failed.told
+        assert seconds < SECONDS
+        happened.unlink()
+    for number in (signal.SIGINT, signal.SIGKILL):
+        lines, step = steps_told(folder), last_step(folder)
+        stopped = start(*arguments, PACE="0.5")
+        stopped.wait_for(lambda lines=lines: steps_told(folder) > lines)
+        stopped.stop(number)
+        status, seconds = stopped.end()
+        print(f"\n{number.name}: nothing left after {seconds:.1f} s")
+        assert status == (130 if number == signal.SIGINT else -number), stopped.told
+        assert seconds < SECONDS
+        assert last_step(folder) > step or number == signal.SIGKILL
+    whole = start(*arguments)
+    assert whole.end()[0] == 0, whole.told
+    assert bits(folder) == bits(left_alone / "0.2")

@@ -1,0 +1,100 @@
+"""A disk that becomes full, a real one of 3 MB: one line, exit status 1, nothing saved is lost, the run goes on."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from embedlab.resume.checkpoints import newest_whole
+from tests.resume.moments import fill
+from tests.resume.test_kill import bits
+from tests.sweeps.conftest import command_line
+from tests.sweeps.started import Started
+
+RUN = (
+    "trainer.max_steps=120",
+    "trainer.val_check_interval=50",
+    "trainer.log_every_n_steps=1",  # metrics.csv and event files outgrow their first page
+    "+callbacks.moments._target_=tests.resume.moments.Moments",
+)
+SWEEP = ("-m", "seed=1,2", "hydra.sweep.subdir=${seed}", *RUN)
+Start = Callable[..., Started]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """An empty file system of 3 MB."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", path], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no file system may be mounted here: {mounted.stderr.strip()}")
+    yield path
+    subprocess.run(["umount", "-l", path], check=True)
+
+
+@pytest.fixture(scope="module")
+def left_alone(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Bits of a sweep with room enough."""
+    top = tmp_path_factory.mktemp("left_alone")
+    sweep = Started(command_line([*tiny, *SWEEP], top), top / "told")
+    assert sweep.end()[0] == 0, sweep.told
+    return {seed: bits(top / "sweeps" / "default" / seed) for seed in "12"}
+
+
+def error_of(failed: Started) -> str:
+    """The one line that its (first) job tells; anything else that looks like an error fails the test."""
+    assert failed.end()[0] == 1, failed.told
+    assert "Traceback" not in failed.told and "Logging error" not in failed.told, failed.told
+    lines = [line for line in failed.told.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 + failed.told.count("job 2 of 2"), failed.told
+    return lines[0]
+
+
+def test_a_run_goes_on_after_room_was_made(start: Start, left_alone: dict[str, Any], disk: Path) -> None:
+    run = disk / "run"
+    arguments = ["seed=1", *RUN, f"hydra.run.dir={run}"]
+    for moment, step in (("on_train_batch_start:0", 0), ("on_train_batch_start:60", 50), ("on_results:120", 120)):
+        failed = start(*arguments, MOMENT=f"{moment}:fill", MOMENT_FILE=str(disk / "moment"))
+        line = error_of(failed)
+        assert "cannot be written (No space left on device): make room and give the same command again" in line
+        assert line.endswith(f" with resume={run}")
+        found = newest_whole(run / "checkpoints")
+        assert (found[1]["global_step"] if found else 0) == step
+        assert not (run / "results.json").exists() and not list(run.glob(".results*"))
+        (disk / "filler").unlink()
+        arguments = [f"resume={run}"]
+    whole = start(*arguments)
+    assert whole.end()[0] == 0, whole.told
+    assert bits(run) == left_alone["1"]
+
+
+def test_a_sweep_goes_on_after_room_was_made(start: Start, left_alone: dict[str, Any], disk: Path) -> None:
+    arguments = (*SWEEP, f"output_dir={disk}")
+    failed = start(*arguments, MOMENT="on_validation_end:100:fill_nearly", MOMENT_FILE=str(disk / "moment"))
+    checkpoints = disk / "sweeps" / "default" / "1" / "checkpoints"
+    assert f"{checkpoints / 'last.ckpt'} cannot be written (No space left on device): make room" in error_of(failed)
+    assert "sweep of 2 jobs: 2 failed" in failed.told, failed.told
+    found = newest_whole(checkpoints)
+    assert found is not None and found[1]["global_step"] == 50
+    assert not list(checkpoints.glob(".*"))
+    (disk / "filler").unlink()
+    whole = start(*arguments)
+    assert whole.end()[0] == 0, whole.told
+    assert "sweep of 2 jobs: 2 finished" in whole.told
+    assert {seed: bits(disk / "sweeps" / "default" / seed) for seed in "12"} == left_alone
+
+
+def test_a_disk_that_is_full_before(start: Start, disk: Path) -> None:
+    filler = disk / "filler"
+    fill(filler, room=0)
+    line = error_of(start(*RUN, f"hydra.run.dir={disk / 'run'}"))
+    assert line.endswith("cannot be written (No space left on device): make room and give the same command again")
+    filler.unlink()
+    fill(filler, room=12_000)
+    line = error_of(start(*RUN, f"cache_dir={disk}/cache"))
+    assert line.startswith(f"error: the cache {disk}/cache/tokens cannot be written (")
+    assert line.endswith("): give another cache_dir=FOLDER")

@@ -1,0 +1,81 @@
+"""Ctrl-C, SIGTERM and kill -9 of a sweep under each launcher: jobs save, nothing is left, the same command goes on."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.resume.test_kill import bits
+from tests.sweeps.conftest import command_line
+from tests.sweeps.started import Started, last_step, steps_told
+from tests.sweeps.test_sweeps import PACKAGES
+
+SECONDS = 20  # from the signal until nothing is left; it takes 1 to 3 where the machine is free
+SWEEP = (
+    "-m",
+    "seed=1,2",
+    "hydra.sweep.subdir=${seed}",
+    "trainer.max_steps=80",
+    "+callbacks.progress.lines=80",
+    "data.num_workers=1",
+    "+callbacks.moments._target_=tests.resume.moments.Moments",
+)
+LAUNCHERS = {
+    "basic": ["hydra/launcher=basic"],
+    "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
+    "local": ["hydra/launcher=local"],
+}
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def left_alone(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Bits of the sweep that nobody stopped."""
+    top = tmp_path_factory.mktemp("left_alone")
+    sweep = Started(command_line([*tiny, *SWEEP], top), top / "told")
+    assert sweep.end()[0] == 0, sweep.told
+    return {seed: bits(top / "sweeps" / "default" / seed) for seed in "12"}
+
+
+@pytest.mark.parametrize(
+    ("launcher", "at_once", "stops"),
+    [
+        ("basic", "1", [signal.SIGINT, signal.SIGTERM]),
+        ("joblib", "12", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]),
+        ("local", "12", [signal.SIGINT, signal.SIGTERM]),
+    ],
+)
+def test_a_stopped_sweep_saves_leaves_nothing_and_goes_on(
+    start: Callable[..., Started],
+    left_alone: dict[str, Any],
+    tmp_path: Path,
+    launcher: str,
+    at_once: str,
+    stops: list[signal.Signals],
+) -> None:
+    """at_once: the seeds whose jobs run beside one another."""
+    if launcher in PACKAGES:
+        pytest.importorskip(PACKAGES[launcher])
+    arguments = (*SWEEP, *LAUNCHERS[launcher])
+    running = [tmp_path / "sweeps" / "default" / seed for seed in at_once]
+    for number in stops:
+        before = [(folder, steps_told(folder), last_step(folder)) for folder in running]
+        sweep = start(*arguments, PACE="0.3")
+        sweep.wait_for(lambda before=before: all(steps_told(folder) > lines for folder, lines, _ in before))
+        sweep.stop(number)
+        status, seconds = sweep.end()
+        print(f"\n{launcher}, {number.name}: nothing left after {seconds:.1f} s")
+        assert status == (-number if number == signal.SIGKILL else 128 + number), sweep.told
+        assert seconds < SECONDS
+        assert "Traceback" not in sweep.told, sweep.told
+        for folder, _, step_before in before:
+            step = last_step(folder)
+            assert step_before < step < 80, sweep.told
+            assert f"stopped at step {step}, saved" in (folder / "train.log").read_text()
+            assert not (folder / "results.json").exists()
+    sweep = start(*arguments)
+    assert sweep.end()[0] == 0, sweep.told
+    assert "sweep of 2 jobs: 2 finished" in sweep.told
+    assert {seed: bits(tmp_path / "sweeps" / "default" / seed) for seed in "12"} == left_alone
