@@ -8,8 +8,9 @@ from typing import Any
 
 from embedlab.settings import UserError
 
-TIME_IS_UP = signal.SIGUSR2  # by submitit's wish two minutes before; `sbatch --signal=USR2@120` gives the same
-SIGNALS = (signal.SIGINT, signal.SIGTERM, TIME_IS_UP)
+# By submitit's wish two minutes before; `sbatch --signal=USR2@120` gives the same. Windows has no such signal.
+TIME_IS_UP = getattr(signal, "SIGUSR2", signal.SIGTERM)
+SIGNALS = {signal.SIGINT, signal.SIGTERM, TIME_IS_UP}
 STATUSES = {128 + number for number in SIGNALS}
 
 

@@ -38,10 +38,10 @@ def spoken(seconds: float) -> str:
 
 
 def show(jobs: Sequence[Any], folder: Path) -> None:
-    """Every job that failed or was not run, with its reason and folder, and the counts."""
-    counts = {"finished": 0, "skipped": 0, "failed": 0, "not run": 0}
+    """Every job that failed, with its reason and folder, and the counts."""
+    counts = {"finished": 0, "skipped": 0, "failed": 0, "not finished": 0}
     for one in jobs:
-        counts[one.outcome or "not run"] += 1
+        counts[one.outcome or "not finished"] += 1
         if one.outcome == "failed":
             log.error("%s — failed: %s\n    %s", one, one.reason, one.folder)
     told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
