@@ -26,10 +26,9 @@ from embedlab.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newe
 from embedlab.resume.same import differences, plain
 from embedlab.settings import UserError
 from embedlab.sweep.folder import interrupted
+from embedlab.threads import set_threads
 
 log = logging.getLogger("embedlab")
-
-LARGE_TABLE = 2**22  # numbers in a token table from where a second thread pays
 
 QUIET = (  # what Lightning warns of and we mean to do
     ".*does not have many workers.*",  # windows are slices of a memory map: workers would cost more than they bring
@@ -99,16 +98,10 @@ def take_up(config: Config, folder: Path) -> Path | None:
         )
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
         history.cut_back(folder, **state["history"])
+    if config.threads is None:
+        torch.set_num_threads(state["threads"])  # more or fewer would change the last digits
     log.info("going on from step %d, saved in %s", checkpoint["global_step"], path)
     return path
-
-
-def set_threads(config: Config, table_size: int) -> None:
-    """config.threads; null takes one for a small model, which is faster then, and gives the same bits everywhere."""
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
-    elif table_size < LARGE_TABLE:
-        torch.set_num_threads(1)
 
 
 def log_start(config: Config, data: TextData, module: LanguageModule) -> None:

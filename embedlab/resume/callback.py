@@ -113,6 +113,7 @@ class Checkpoints(Checkpoint):
             "config": plain(asdict(module.config)),
             "folder": trainer.default_root_dir,
             "finished": self.finished,
+            "threads": torch.get_num_threads(),
             "history": {
                 "step": fit.epoch_loop._batches_that_stepped,
                 "event_sizes": sizes_of_events(Path(trainer.default_root_dir)),

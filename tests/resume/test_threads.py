@@ -1,0 +1,47 @@
+"""How many threads a job computes with, on which its last digits depend."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from embedlab import threads, training
+from embedlab.config import Config
+
+TWO = 2
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_a_run_goes_on_with_as_many_as_it_began_with(
+    make_config: Callable[..., Config], tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "LARGE_TABLE", 0)  # where a launcher's share counts
+    config = make_config(*tiny, "trainer.max_steps=2", f"run_dir={tmp_path}")
+    torch.set_num_threads(TWO)
+    training.train(config)
+    (tmp_path / "results.json").unlink()
+    torch.set_num_threads(1)
+    training.train(config)
+    assert torch.get_num_threads() == TWO
+
+
+def test_a_job_that_has_only_a_share_of_the_cores_says_so(
+    make_config: Callable[..., Config], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    torch.set_num_threads(TWO)
+    with caplog.at_level("INFO"):
+        threads.set_threads(make_config(), threads.LARGE_TABLE)
+    assert "threads: 2 of 4 cores" in caplog.text
+    threads.set_threads(make_config("threads=1"), threads.LARGE_TABLE)
+    assert torch.get_num_threads() == 1
+    torch.set_num_threads(TWO)
+    threads.set_threads(make_config(), threads.LARGE_TABLE - 1)
+    assert torch.get_num_threads() == 1
