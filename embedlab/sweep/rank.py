@@ -30,7 +30,7 @@ def main(folder: Path) -> None:
                 train(read_config(folder, []))
         except Exception as error:
             if "Connection" in str(error):  # most likely another one has failed: let that tell why, and us be ended
-                time.sleep(2)
+                time.sleep(5)
             logging.getLogger("embedlab").error("error: %s", write_error(folder, error))
             os._exit(1)  # the others may wait in a collective: no orderly end is possible
 

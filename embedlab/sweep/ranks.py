@@ -54,9 +54,9 @@ def train_on(n: int, folder: Path) -> None:
                 own = {**environment, "LOCAL_RANK": str(i)}
                 # a session of its own: Ctrl-C comes from here alone; the pipe tells it of our end
                 ranks.append(subprocess.Popen(command, env=own, stdin=subprocess.PIPE, start_new_session=True))
-            while any(rank.poll() is None for rank in ranks) and not any(rank.returncode for rank in ranks):
+            while None in (statuses := [rank.poll() for rank in ranks]) and not any(statuses):
                 time.sleep(0.05)
-            failed = [rank.returncode for rank in ranks if rank.returncode]
+            failed = [status for status in statuses if status]
         finally:
             _end(ranks, seconds=30 if received else 1)
     if received:

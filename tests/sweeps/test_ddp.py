@@ -78,7 +78,7 @@ def test_failures_end_in_seconds_and_the_same_command_goes_on(
         seconds = time.time() - float(happened.read_text())
         print(f"\n{moment}: nothing left after {seconds:.1f} s")
         assert status == 1 and f"failed: {reason}" in failed.told, failed.told
-        assert failed.told.count("error: ") == (1 if moment.endswith("raise") else 0), failed.told
+        assert "Connection" not in failed.told, failed.told  # what the other one sees of it
         assert seconds < SECONDS
         happened.unlink()
     for number in (signal.SIGINT, signal.SIGKILL):

@@ -50,7 +50,7 @@ def error_of(failed: Started) -> str:
     assert failed.end()[0] == 1, failed.told
     assert "Traceback" not in failed.told and "Logging error" not in failed.told, failed.told
     lines = [line for line in failed.told.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1 + failed.told.count("job 2 of 2"), failed.told
+    assert len(lines) == (2 if "sweep of 2 jobs" in failed.told else 1), failed.told
     return lines[0]
 
 
