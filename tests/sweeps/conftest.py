@@ -21,7 +21,7 @@ def command(tiny: list[str], tmp_path: Path) -> Command:  # noqa: F811
 
 
 def command_line(arguments: list[str], output_dir: Path) -> list[str]:
-    fixed = ["callbacks.hparams=null", "callbacks.layout=null", f"output_dir={output_dir}", "threads=1"]
+    fixed = ["callbacks.hparams=null", "callbacks.layout=null", f"output_dir={output_dir}"]
     return [sys.executable, "train.py", *sorted([*fixed, *arguments], key=lambda argument: argument != "-m")]
 
 

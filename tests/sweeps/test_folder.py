@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import re
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -75,6 +76,23 @@ def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     with held(tmp_path, wait=False):
         pass
     assert not killed(tmp_path)
+
+
+def hold_and_leave_a_child(folder: Path) -> None:
+    with held(folder, wait=False):
+        if os.fork() == 0:  # as a loader's process, which outlives its parent by up to five seconds
+            time.sleep(1)
+            os._exit(0)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
+def test_a_killed_processs_children_hold_nothing(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("fork").Process(target=hold_and_leave_a_child, args=(tmp_path,))
+    process.start()
+    process.join()
+    with held(tmp_path, wait=False):
+        pass
 
 
 def test_an_error_is_told_in_one_line_and_whole(tmp_path: Path) -> None:
