@@ -133,9 +133,8 @@ class Sweeper(BasicSweeper):
                     if wait or not one.reason:
                         self._launch([one], wait)
             else:
-                suspects = [one for one in pending if job.killed(one.folder)]
-                if getattr(self.launcher, "tells_each_end", False):
-                    suspects = []
+                tells_each_end = getattr(self.launcher, "tells_each_end", False)
+                suspects = [one for one in pending if not tells_each_end and job.killed(one.folder)]
                 for one in suspects:
                     self._launch([one], wait)
                 self._launch([one for one in pending if one not in suspects and (wait or not one.reason)], wait)
@@ -148,7 +147,7 @@ class Sweeper(BasicSweeper):
             if isinstance(self.launcher, BasicLauncher):
                 ended: Sequence[JobReturn] = [self._run_here(one, wait) for one in jobs]
             else:
-                given = [[*one.overrides, *self._told(one, wait)] for one in jobs]
+                given = [[*one.overrides, *as_overrides(self._told(one, wait))] for one in jobs]
                 with self.processes.remembered(self.launcher):
                     ended = self.launcher.launch(given, jobs[0].number - 1)
         except Exception as error:  # the launcher's: a job's own come back in its JobReturn
@@ -157,10 +156,9 @@ class Sweeper(BasicSweeper):
         for one, result in zip(jobs, ended, strict=True):
             self._note(one, result)
 
-    def _told(self, one: Job, wait: bool) -> list[str]:
-        """What the job's process must know of the sweep, as overrides."""
-        told = {"label": quoted(one.name), "wait": wait, "begun": self.begun, "jobs": self.to_run}
-        return [f"hydra.sweeper.{key}={value}" for key, value in told.items()]
+    def _told(self, one: Job, wait: bool) -> dict[str, Any]:
+        """What the job's process must know of the sweep."""
+        return {"label": one.name, "wait": wait, "begun": self.begun, "jobs": self.to_run}
 
     def _run_here(self, one: Job, wait: bool) -> JobReturn:
         """As Hydra's basic launcher, which would compose the whole config anew."""
@@ -168,7 +166,7 @@ class Sweeper(BasicSweeper):
         cfg = self.compose(one.overrides)
         with open_dict(cfg):
             cfg.hydra.job.id = cfg.hydra.job.num = one.number - 1
-            cfg.hydra.sweeper.update({"label": one.name, "wait": wait, "begun": self.begun, "jobs": self.to_run})
+            cfg.hydra.sweeper.update(self._told(one, wait))
         try:
             return run_job(self.task_function, cfg, "hydra.sweep.dir", "hydra.sweep.subdir", self.hydra_context)
         finally:
@@ -189,8 +187,8 @@ class Sweeper(BasicSweeper):
         for one in jobs:
             if (one.folder / "results.json").exists():
                 one.end("finished")
-            elif (one.folder / job.ERROR).exists():
-                one.end("failed", (one.folder / job.ERROR).read_text(encoding="utf-8").strip().splitlines()[-1])
+            elif (path := one.folder / job.ERROR).exists() and path.stat().st_mtime >= self.begun:
+                one.end("failed", path.read_text(encoding="utf-8").strip().splitlines()[-1])
             elif job.killed(one.folder):
                 began = True
                 if len(jobs) == 1:
@@ -200,3 +198,9 @@ class Sweeper(BasicSweeper):
             for one in jobs:
                 told = message(full, one.folder) if full else f"the launcher failed: {error}".splitlines()[0]
                 one.end("failed", told)
+
+
+def as_overrides(told: dict[str, Any]) -> list[str]:
+    """For processes that compose the job's config themselves."""
+    plain = ((key, quoted(value) if isinstance(value, str) else value) for key, value in told.items())
+    return [f"hydra.sweeper.{key}={value}" for key, value in plain]
