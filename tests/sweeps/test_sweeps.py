@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -46,6 +47,7 @@ def test_a_failed_job_is_told_and_the_same_command_finishes(
     assert first.returncode == 1, first.stdout
     assert "job 2 of 3: seed=2 — failed: RuntimeError: broken on purpose" in first.stdout
     assert "sweep of 3 jobs: 2 finished, 1 failed" in first.stdout
+    assert re.search(r"^job 3 of 3: seed=3, about \d+ s left$", first.stdout, re.MULTILINE), first.stdout
     jobs = folders(tmp_path)
     assert "Traceback" in (jobs["2"] / "error.txt").read_text()
     before = {seed: (jobs[seed] / "results.json").stat().st_mtime_ns for seed in "13"}
