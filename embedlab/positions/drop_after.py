@@ -40,12 +40,13 @@ class DropAfterConfig(PositionConfig):
 
     def cautions(self, shape: Shape) -> list[str]:
         found = configure(self.inner, "position.inner").cautions(shape)
-        if self.drops_at(shape) is None:
-            found.append(
-                f"position.step={'null' if self.step is None else self.step} is no step of this training "
-                f"({shape.n_steps or 'unknown'} steps), so the scheme is never dropped: give a smaller position.step"
-            )
-        return found
+        if self.drops_at(shape) is not None:
+            return found
+        if self.step is None:
+            why = "position.step=null goes by trainer.max_steps, which is not given"
+        else:
+            why = f"position.step={self.step} is past the {shape.n_steps} steps of this training"
+        return [*found, f"{why}, so the scheme is never dropped: give position.step=NUMBER"]
 
     def build(self, shape: Shape) -> "DropAfter":
         return DropAfter(self, shape)

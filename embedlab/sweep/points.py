@@ -6,6 +6,8 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from embedlab.settings import UserError
+
 Point = list[str]  # the overrides of one job
 
 
@@ -20,7 +22,10 @@ def points_of(
     `instead` gives those points that hold an override other values to try: with
     {"position=t5": {"optimizer.lr": "2,4", "position.scale": "1,8"}} the jobs position=none,t5 optimizer.lr=1,2,3,4 are
     none at four rates and t5 at two rates with two scales each. What the command line sets stays.
+    Raises UserError where `instead` has another form.
     """
+    if not isinstance(instead, Mapping) or not all(isinstance(change, Mapping) for change in instead.values()):
+        raise UserError(f"hydra.sweeper.instead={instead} is no mapping of mappings: see conf/experiment/tuned.yaml")
 
     def combinations(overrides: Sequence[str]) -> list[Point]:
         return BasicSweeper.split_arguments(parser.parse_overrides([*overrides]), None)[0]

@@ -1,6 +1,5 @@
 """Settings of the schemes: none without effect, wrong ones told, doubtful ones cautioned against, numbers counted."""
 
-import re
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -129,13 +128,13 @@ def test_settings_are_checked_without_torchs_half_of_the_file(name: str) -> None
         ({"name": "per_layer", "schemes": ["rotary", "rotary", "rotary", "none"]}, SHAPE, "never act"),
         ({"name": "per_layer", "schemes": [{"name": "fire", "threshold": 512.0}]}, SHAPE, "far over the window"),
         ({"name": "drop_after", "inner": "alibi"}, SHAPE._replace(n_heads=1, n_steps=9), "slope 0.004"),
-        ({"name": "drop_after", "step": 1000}, SHAPE._replace(n_steps=120), r"position.step=1000 is no step of this"),
-        ({"name": "drop_after"}, SHAPE, r"\(unknown steps\), so the scheme is never dropped"),
+        ({"name": "drop_after", "step": 1000}, SHAPE._replace(n_steps=120), "position.step=1000 is past the 120 steps"),
+        ({"name": "drop_after"}, SHAPE, "trainer.max_steps, which is not given, so the scheme is never dropped"),
     ],
 )
 def test_cautions(spec: Any, shape: Shape, part: str) -> None:
     (caution,) = positions.configure(spec).cautions(shape)
-    assert re.search(part, caution)
+    assert part in caution
 
 
 @pytest.mark.parametrize("length", [17, 32, 48, 64, 100, 256, 1000])

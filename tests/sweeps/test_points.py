@@ -1,7 +1,11 @@
 """Which jobs a sweep has."""
 
+from typing import Any
+
+import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from embedlab.settings import UserError
 from embedlab.sweep.points import Point, points_of
 
 RATES = ["position=none,t5", "optimizer.lr=1,2,3,4", "seed=1,2"]
@@ -46,3 +50,9 @@ def test_what_the_command_line_sets_stays() -> None:
     assert points(RATES, ["position=none", "seed=1", "optimizer.lr=1"], INSTEAD) == [
         ["position=none", "optimizer.lr=1", "seed=1"]
     ]
+
+
+@pytest.mark.parametrize("instead", ["t5", ["t5"], {"position=t5": "position.scale=8"}])
+def test_another_form_is_told(instead: Any) -> None:
+    with pytest.raises(UserError, match=r"hydra\.sweeper\.instead=.* is no mapping of mappings"):
+        points(RATES, [], instead)
