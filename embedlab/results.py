@@ -13,6 +13,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from embedlab.whole_file import whole_file
+
 BASELINES = {
     "unigram": "unigram, validation",
     "bigram": "add-one bigram, validation",
@@ -22,16 +24,9 @@ SCHEMA = 1  # grows when a key changes its meaning, so that comparisons can tell
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write beside, sync, rename: a kill or a full disk leaves either the old file or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(beside, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    """At once or not at all."""
+    with whole_file(path) as file:
+        json.dump(content, file, indent=1, ensure_ascii=False)
 
 
 def versions() -> dict[str, str]:

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,10 @@ from embedlab import __version__
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.rows import Row
 from embedlab.compare.statistics import LEVEL
-from embedlab.compare.varying import show
+from embedlab.compare.varying import RATE, SCALE, show
 from embedlab.compare.verdict import cells, decimals, heads, more, p_value, plain, plus_minus
 from embedlab.settings import UserError
+from embedlab.whole_file import whole_file
 
 OURS = "embedlab.compare"  # the mark by which a folder of ours is known
 FOOTNOTE = (
@@ -52,10 +52,9 @@ def _earlier(folder: Path) -> dict[str, Any]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write beside and move into place: a reader never sees half a file."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text, encoding="utf-8", newline="")
-    os.replace(beside, path)
+    """At once or not at all."""
+    with whole_file(path, newline="") as file:
+        file.write(text)
 
 
 def write(comparison: Comparison, folder: Path, refused: list[str], figures: list[str]) -> None:
@@ -105,8 +104,8 @@ def record(comparison: Comparison, group: str, baseline: str, rank: int, row: Ro
         "seeds": row.mean.n,
         "runs": len(row.runs),
         "runs_without_number": row.lost,
-        "learning_rate_chosen": dict(row.tuned or ()).get("optimizer.lr"),
-        "bias_scale_chosen": dict(row.tuned or ()).get("position.scale"),
+        "learning_rate_chosen": dict(row.tuned or ()).get(RATE),
+        "bias_scale_chosen": dict(row.tuned or ()).get(SCALE),
         "tries": max(1, len(row.tried)),
         "tries_spread": row.spread,
         "baseline": row.baseline or (row.label if row.is_baseline else None),

@@ -42,8 +42,8 @@ TRAINER = (
     "accumulate_grad_batches",
     "limit_train_batches",
 )  # the Trainer's settings that can move a score
-RATE = "optimizer.lr"
-TUNED = (RATE, "position.scale")  # tried at several values, chosen by validation unless --by names them
+RATE, SCALE = "optimizer.lr", "position.scale"
+TUNED = (RATE, SCALE)  # tried at several values, chosen by validation unless --by names them
 ORDER = ("position", "model.", "data.", "tokenizer", "corpus", "optimizer.", "trainer.")
 
 

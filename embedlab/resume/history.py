@@ -10,6 +10,8 @@ from lightning.fabric.loggers.csv_logs import _ExperimentWriter
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from embedlab.whole_file import whole_file
+
 CSV = "metrics.csv"
 EVENTS = "tensorboard"
 
@@ -52,17 +54,10 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def rewrite(path: Path, fieldnames: list[str], rows: list[dict[str, Any]]) -> None:
     """Write the whole file anew, at once or not at all."""
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        with open(beside, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=fieldnames)
-            writer.writeheader()
-            writer.writerows(rows)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole_file(path, newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=fieldnames)
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def sizes_of_events(folder: Path) -> dict[str, int]:

@@ -10,7 +10,6 @@ from typing import Any
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
@@ -75,9 +74,8 @@ class Sweeper(BasicSweeper):
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         top = Path(self.config.hydra.sweep.dir)
         top.mkdir(parents=True, exist_ok=True)
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         self.compose = Composer(self.hydra_context.config_loader, self.config)
-        points = points_of(parser, self._parse_config(), arguments, self.instead)
+        points = points_of(self.compose.parser, self._parse_config(), arguments, self.instead)
         self.jobs = [
             self._look_at(*about) for about in zip(range(1, len(points) + 1), names(points), points, strict=True)
         ]

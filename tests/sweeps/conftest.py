@@ -25,6 +25,13 @@ def command_line(arguments: list[str], output_dir: Path) -> list[str]:
     return [sys.executable, "train.py", *sorted([*fixed, *arguments], key=lambda argument: argument != "-m")]
 
 
+def left_alone_by(arguments: list[str], top: Path) -> Path:
+    """Job folders of a sweep that nobody disturbs, run to its end below `top`."""
+    sweep = Started(command_line(arguments, top), top / "told")
+    assert sweep.end()[0] == 0, sweep.told
+    return top / "sweeps" / "default"
+
+
 @pytest.fixture
 def run(command: Command) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run it to its end; stdout holds both streams."""

@@ -12,7 +12,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.resume.test_kill import bits
-from tests.sweeps.conftest import command_line
+from tests.sweeps.conftest import left_alone_by
 from tests.sweeps.started import Started, last_step, steps_told
 
 SECONDS = 15  # from a failure until nothing is left; it takes 1 to 2 where the machine is free
@@ -30,10 +30,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def left_alone(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Job folders 0.0 and 0.2, named by their dropout, of a sweep on two processes."""
-    top = tmp_path_factory.mktemp("left_alone")
-    sweep = Started(command_line([*tiny, *RUN, *TWO, "model.dropout=0.0,0.2"], top), top / "told")
-    assert sweep.end()[0] == 0, sweep.told
-    return top / "sweeps" / "default"
+    return left_alone_by([*tiny, *RUN, *TWO, "model.dropout=0.0,0.2"], tmp_path_factory.mktemp("left_alone"))
 
 
 def test_two_processes_score_and_log_as_one(start: Callable[..., Started], left_alone: Path, tmp_path: Path) -> None:

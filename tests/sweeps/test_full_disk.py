@@ -10,7 +10,7 @@ import pytest
 from embedlab.resume.checkpoints import newest_whole
 from tests.resume.moments import fill
 from tests.resume.test_kill import bits
-from tests.sweeps.conftest import command_line
+from tests.sweeps.conftest import left_alone_by
 from tests.sweeps.started import Started
 
 RUN = (
@@ -39,10 +39,8 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def left_alone(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Bits of a sweep with room enough."""
-    top = tmp_path_factory.mktemp("left_alone")
-    sweep = Started(command_line([*tiny, *SWEEP], top), top / "told")
-    assert sweep.end()[0] == 0, sweep.told
-    return {seed: bits(top / "sweeps" / "default" / seed) for seed in "12"}
+    jobs = left_alone_by([*tiny, *SWEEP], tmp_path_factory.mktemp("left_alone"))
+    return {seed: bits(jobs / seed) for seed in "12"}
 
 
 def error_of(failed: Started) -> str:

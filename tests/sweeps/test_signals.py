@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.resume.test_kill import bits
-from tests.sweeps.conftest import command_line
+from tests.sweeps.conftest import left_alone_by
 from tests.sweeps.started import Started, last_step, steps_told
 from tests.sweeps.test_sweeps import PACKAGES
 
@@ -33,10 +33,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def left_alone(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Bits of the sweep that nobody stopped."""
-    top = tmp_path_factory.mktemp("left_alone")
-    sweep = Started(command_line([*tiny, *SWEEP], top), top / "told")
-    assert sweep.end()[0] == 0, sweep.told
-    return {seed: bits(top / "sweeps" / "default" / seed) for seed in "12"}
+    jobs = left_alone_by([*tiny, *SWEEP], tmp_path_factory.mktemp("left_alone"))
+    return {seed: bits(jobs / seed) for seed in "12"}
 
 
 @pytest.mark.parametrize(
