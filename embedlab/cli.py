@@ -20,8 +20,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from embedlab import config as configs
 from embedlab import sweep
+from embedlab.config import tree as configs
 from embedlab.explain import explain
 from embedlab.help import choices_help, settings_help
 from embedlab.resume.full_disk import full_disk, told_in_one_line

@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from embedlab.cli import CONF
-from embedlab.config import GROUPS, Config, typed
+from embedlab.config.tree import GROUPS, Config, typed
 from embedlab.settings import UserError
 
 OPEN = ("evaluation.", "position.", "data.max_eval_tokens=", "data.batch_size=", "corpus.path=", "cache_dir=")

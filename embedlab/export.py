@@ -57,7 +57,7 @@ def read_run(run: Path) -> "tuple[Table, list[str]]":
     import torch  # seconds that a mistyped folder need not wait for
 
     from embedlab.callbacks.labels import token_label
-    from embedlab.config import TokenizerConfig
+    from embedlab.config.tree import TokenizerConfig
     from embedlab.data.tokenizer import load_tokenizer
 
     try:

@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 from embedlab import positions
-from embedlab.config import GROUPS, Config
+from embedlab.config.tree import GROUPS, Config
 
 
 def choices_help(conf: Path) -> str:

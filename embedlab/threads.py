@@ -5,7 +5,7 @@ import os
 
 import torch
 
-from embedlab.config import Config
+from embedlab.config.tree import Config
 
 log = logging.getLogger("embedlab")
 LARGE_TABLE = 2**22  # numbers in a token table from where a second thread pays

@@ -15,7 +15,7 @@ from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities import rank_zero_only
 
 from embedlab.callbacks.costs import Costs, peak_memory_bytes
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.evaluation import measure
 from embedlab.model.module import LanguageModule

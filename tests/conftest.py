@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hypothesis import settings
 
-from embedlab import config as configs
+from embedlab.config import tree as configs
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tests run beside one another
 settings.register_profile("embedlab", deadline=None)  # machines are shared: time decides nothing

@@ -15,8 +15,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
-from embedlab import config as configs
 from embedlab import positions
+from embedlab.config import tree as configs
 from embedlab.sweep.points import points_of
 
 ROOT = Path(__file__).parents[1]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from embedlab import packages
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.settings import UserError
 
 EXTRA = {"csv": [], "tensorboard": ["tensorboard"], "wandb": ["wandb"], "mlflow": ["mlflow"],

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.settings import UserError
 from embedlab.training import train
 
@@ -167,7 +167,7 @@ def test_pretrained_table(
 
 def test_pretrained_table_as_word2vec_text(run: Callable[..., tuple[dict[str, Any], Path]], tmp_path: Path) -> None:
     from embedlab.callbacks.labels import token_label
-    from embedlab.config import TokenizerConfig
+    from embedlab.config.tree import TokenizerConfig
     from embedlab.data.tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer(TokenizerConfig(name="bytes", vocab_size=None), tmp_path)

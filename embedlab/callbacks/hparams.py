@@ -20,7 +20,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, Sessi
 
 from embedlab import positions
 from embedlab.callbacks.writers import summary_writer
-from embedlab.config import Config, CorpusConfig
+from embedlab.config.tree import Config, CorpusConfig
 from embedlab.model.module import LanguageModule
 from embedlab.settings import PositionConfig
 

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from embedlab.config import CorpusConfig, DownloadConfig, FilesConfig, PythonDocsConfig
+from embedlab.config.tree import CorpusConfig, DownloadConfig, FilesConfig, PythonDocsConfig
 from embedlab.data import python_docs
 from embedlab.data.cache import sha256_of
 from embedlab.data.download import download

@@ -9,7 +9,7 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.data.loader import TrainLoader
 from embedlab.data.shuffle import ShuffledBatches
 from embedlab.data.tokenizer import Tokenizer, load_tokenizer

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 
-from embedlab.config import DownloadConfig
+from embedlab.config.tree import DownloadConfig
 from embedlab.data.cache import sha256_of
 from embedlab.settings import UserError
 

@@ -18,7 +18,7 @@ import numpy as np
 import tiktoken
 import tiktoken.load
 
-from embedlab.config import TokenizerConfig
+from embedlab.config.tree import TokenizerConfig
 from embedlab.settings import UserError, one_of
 
 END_OF_TEXT = "<|endoftext|>"

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from embedlab.config import CorpusConfig
+from embedlab.config.tree import CorpusConfig
 from embedlab.data.cache import cached
 from embedlab.data.corpus import Corpus, Document, open_corpus
 from embedlab.data.pieces import safe_pieces, split_at

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.data.baselines import baselines
 from embedlab.data.datamodule import TextData
 from embedlab.data.tokenizer import Tokenizer

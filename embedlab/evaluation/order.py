@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.evaluation.loss import last_losses
 from embedlab.model.embeddings import LanguageModel
 

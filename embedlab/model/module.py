@@ -8,7 +8,7 @@ import torch
 from lightning import LightningModule, Trainer
 from torch import Tensor
 
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.model.embeddings import LanguageModel
 
 Batch = tuple[Tensor, Tensor]  # inputs and targets, int64 (B, T)

@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.resume.same import differences, plain
 from embedlab.settings import UserError
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.resume.stopping import handled_by
 from embedlab.settings import UserError
 from embedlab.sweep.folder import ERROR

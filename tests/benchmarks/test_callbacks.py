@@ -16,7 +16,7 @@ from embedlab.callbacks.hparams import HParams
 from embedlab.callbacks.layout import Layout
 from embedlab.callbacks.projector import Projector
 from embedlab.callbacks.texts import Texts
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.training import train
 
 LOOKS = {"projector": Projector, "hparams": HParams, "layout": Layout, "texts": Texts, "figures": Figures}

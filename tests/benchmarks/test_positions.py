@@ -21,8 +21,8 @@ import torch.nn.functional as F
 from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 
-from embedlab import config as configs
 from embedlab import positions
+from embedlab.config import tree as configs
 from embedlab.model.embeddings import LanguageModel
 from tests.conftest import ROOT
 

@@ -15,7 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from embedlab.callbacks.labels import token_kind, token_label
 from embedlab.callbacks.projector_files import Table, write_snapshot
-from embedlab.config import TokenizerConfig
+from embedlab.config.tree import TokenizerConfig
 from embedlab.data.tokenizer import load_tokenizer
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from lightning import Callback
 
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.model.module import LanguageModule
 from embedlab.training import QUIET, build_trainer, make_callbacks

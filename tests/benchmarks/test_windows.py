@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from embedlab.config import PythonDocsConfig, TokenizerConfig
+from embedlab.config.tree import PythonDocsConfig, TokenizerConfig
 from embedlab.data.loader import TrainLoader
 from embedlab.data.shuffle import ShuffledBatches
 from embedlab.data.tokenizer import load_tokenizer

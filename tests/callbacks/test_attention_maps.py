@@ -10,7 +10,7 @@ from embedlab.callbacks.attention_maps import attention_by_distance, attention_w
 from embedlab.callbacks.drawings import pixels
 from embedlab.callbacks.figures import figures
 from embedlab.callbacks.texts import continued
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.model.embeddings import LanguageModel
 
 SMALL = ("model.embedding_dim=16", "model.n_heads=2", "data.context_length=8")

@@ -12,7 +12,7 @@ import torch
 
 from embedlab.callbacks import labels
 from embedlab.callbacks.projector_files import Table, write_snapshot
-from embedlab.config import TokenizerConfig
+from embedlab.config.tree import TokenizerConfig
 from embedlab.data.tokenizer import load_tokenizer
 from tests import browser
 

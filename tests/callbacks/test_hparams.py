@@ -13,7 +13,7 @@ from tensorboard.plugins.hparams import api_pb2, metadata
 
 from embedlab import positions
 from embedlab.callbacks.hparams import HParams, hyperparameters
-from embedlab.config import Config
+from embedlab.config.tree import Config
 
 
 def test_same_keys_and_types_whatever_the_scheme(make_config: Callable[..., Config]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.settings import UserError
 

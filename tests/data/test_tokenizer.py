@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedlab.config import TokenizerConfig
+from embedlab.config.tree import TokenizerConfig
 from embedlab.data.tokenizer import END_OF_TEXT, load_tokenizer
 from embedlab.settings import UserError
 
@@ -151,7 +151,7 @@ def test_download_without_network(tmp_path, monkeypatch):
 def test_gpt2_writes_nothing_and_needs_no_torch(tmp_path):
     """Fresh process, no network, a temporary folder of its own and a tiktoken cache that cannot be written."""
     code = (
-        "import sys; from pathlib import Path; from embedlab.config import TokenizerConfig;"
+        "import sys; from pathlib import Path; from embedlab.config.tree import TokenizerConfig;"
         "from embedlab.data.tokenizer import load_tokenizer;"
         "t = load_tokenizer(TokenizerConfig('gpt2', None), Path(sys.argv[1]));"
         "print(t.encode('Hello world').tolist(), 'torch' in sys.modules)"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import embedlab.data.corpus
-from embedlab.config import FilesConfig
+from embedlab.config.tree import FilesConfig
 from embedlab.data import tokens
 from embedlab.data.tokens import prepare
 from embedlab.settings import UserError
@@ -148,7 +148,7 @@ def test_name_is_no_path(tmp_path, byte):
 MEMORY = r"""
 import re, sys
 from pathlib import Path
-from embedlab.config import FilesConfig, TokenizerConfig
+from embedlab.config.tree import FilesConfig, TokenizerConfig
 from embedlab.data.tokenizer import load_tokenizer
 from embedlab.data.tokens import prepare
 tokenizer = load_tokenizer(TokenizerConfig("gpt2", None), Path("unused"))

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.evaluation import lengths
 from embedlab.evaluation.lengths import extrapolation, region_nats, target_region
 from embedlab.model.embeddings import LanguageModel

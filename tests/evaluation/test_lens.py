@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from embedlab import positions
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.evaluation.lens import Watched, mean_by_distance, position_lens
 from embedlab.model.embeddings import LanguageModel
 

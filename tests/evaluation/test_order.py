@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.evaluation.order import SEED, order_sensitivity, shuffled
 from embedlab.model.embeddings import LanguageModel
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
-from embedlab.config import Config, TokenizerConfig
+from embedlab.config.tree import Config, TokenizerConfig
 from embedlab.data.tokenizer import load_tokenizer
 from embedlab.evaluation.tables import (
     effective_rank,

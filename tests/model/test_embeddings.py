@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.model.embeddings import LanguageModel, token_table
 from embedlab.settings import UserError
 

@@ -12,7 +12,7 @@ from lightning import Trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from embedlab import training
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.resume.callback import Checkpoints
 
 MakeConfig = Callable[..., Config]

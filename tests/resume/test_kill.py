@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from embedlab import training
-from embedlab.config import Config
+from embedlab.config.tree import Config
 
 KILLS = 20
 

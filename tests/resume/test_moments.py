@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from embedlab import training
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.resume.checkpoints import LAST, PREVIOUS
 from tests.resume.test_kill import bits
 

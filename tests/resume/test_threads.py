@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from embedlab import threads, training
-from embedlab.config import Config
+from embedlab.config.tree import Config
 
 TWO = 2
 

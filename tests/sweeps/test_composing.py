@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from embedlab import config as configs
+from embedlab.config import tree as configs
 from embedlab.sweep.composing import Composer
 from embedlab.sweep.folder import job_folder
 from tests.sweeps.conftest import ROOT

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedlab.config import Config
+from embedlab.config.tree import Config
 from embedlab.settings import UserError
 from embedlab.sweep.folder import ElsewhereError, held, job_folder, killed, results_of, write_error
 from embedlab.sweep.ranks import device_count
