@@ -15,8 +15,8 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from embedlab.cli import CONF
+from embedlab.config.settings import UserError
 from embedlab.config.tree import GROUPS, Config, typed
-from embedlab.settings import UserError
 
 OPEN = ("evaluation.", "position.", "data.max_eval_tokens=", "data.batch_size=", "corpus.path=", "cache_dir=")
 HELP = f"""\

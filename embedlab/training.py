@@ -15,6 +15,7 @@ from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities import rank_zero_only
 
 from embedlab.callbacks.costs import Costs, peak_memory_bytes
+from embedlab.config.settings import UserError
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.evaluation import measure
@@ -24,7 +25,6 @@ from embedlab.results import SCHEMA, git_state, show, versions, write_json
 from embedlab.resume import history
 from embedlab.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newest_whole
 from embedlab.resume.same import differences, plain
-from embedlab.settings import UserError
 from embedlab.sweep.folder import interrupted
 from embedlab.threads import set_threads
 

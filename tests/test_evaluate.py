@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from embedlab.config.settings import UserError
 from embedlab.evaluate import find_checkpoint, main, read_config, read_results
-from embedlab.settings import UserError
 
 ROOT = Path(__file__).parents[1]
 ENV = {**os.environ, "OMP_NUM_THREADS": "1"}

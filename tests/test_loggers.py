@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from embedlab import packages
+from embedlab.config.settings import UserError
 from embedlab.config.tree import Config
-from embedlab.settings import UserError
 
 EXTRA = {"csv": [], "tensorboard": ["tensorboard"], "wandb": ["wandb"], "mlflow": ["mlflow"],
          "many": ["tensorboard", "wandb", "mlflow"]}  # fmt: skip

@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from embedlab.config.settings import UserError
 from embedlab.config.tree import Config
-from embedlab.settings import UserError
 from embedlab.training import train
 
 SMALL = (  # seconds: bytes, a width of 16, some steps

@@ -20,9 +20,9 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, Sessi
 
 from embedlab import positions
 from embedlab.callbacks.writers import summary_writer
+from embedlab.config.settings import PositionConfig
 from embedlab.config.tree import Config, CorpusConfig
 from embedlab.model.module import LanguageModule
-from embedlab.settings import PositionConfig
 
 Value = str | float | bool
 SCORES = ("loss", "bits_per_byte")

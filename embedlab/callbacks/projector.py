@@ -13,7 +13,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from embedlab.callbacks import tables
 from embedlab.callbacks.projector_files import Table, write_snapshot
-from embedlab.settings import one_of
+from embedlab.config.settings import one_of
 
 BEHIND = 10 * 365 * 86_400  # seconds: lists untrained tables behind trained ones, for the page opens with the first
 

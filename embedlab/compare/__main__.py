@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedlab.settings import UserError
+from embedlab.config.settings import UserError
 
 if TYPE_CHECKING:
     from embedlab.compare.comparison import Comparison

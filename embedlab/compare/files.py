@@ -12,7 +12,7 @@ from embedlab.compare.rows import Row
 from embedlab.compare.statistics import LEVEL
 from embedlab.compare.varying import RATE, SCALE, show
 from embedlab.compare.verdict import cells, decimals, heads, more, p_value, plain, plus_minus
-from embedlab.settings import UserError
+from embedlab.config.settings import UserError
 from embedlab.whole_file import whole_file
 
 OURS = "embedlab.compare"  # the mark by which a folder of ours is known

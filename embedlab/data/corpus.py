@@ -14,11 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from embedlab.config.settings import UserError
 from embedlab.config.tree import CorpusConfig, DownloadConfig, FilesConfig, PythonDocsConfig
 from embedlab.data import python_docs
 from embedlab.data.cache import sha256_of
 from embedlab.data.download import download
-from embedlab.settings import UserError
 
 CHUNK = 1 << 20  # bytes read at once
 SUFFIXES = tuple(kind + packed for kind in (".txt", ".md", ".jsonl") for packed in ("", ".gz"))

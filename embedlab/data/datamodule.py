@@ -9,13 +9,13 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from embedlab.config.settings import UserError
 from embedlab.config.tree import Config
 from embedlab.data.loader import TrainLoader
 from embedlab.data.shuffle import ShuffledBatches
 from embedlab.data.tokenizer import Tokenizer, load_tokenizer
 from embedlab.data.tokens import Tokens, prepare
 from embedlab.data.windows import SlidingWindows, whole_batch
-from embedlab.settings import UserError
 
 log = logging.getLogger(__name__)
 

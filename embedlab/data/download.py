@@ -6,9 +6,9 @@ from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 
+from embedlab.config.settings import UserError
 from embedlab.config.tree import DownloadConfig
 from embedlab.data.cache import sha256_of
-from embedlab.settings import UserError
 
 log = logging.getLogger(__name__)
 TIMEOUT = 15  # seconds without an answer

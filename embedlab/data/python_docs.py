@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from embedlab.config.settings import UserError
 from embedlab.data.cache import cached
-from embedlab.settings import UserError
 
 log = logging.getLogger(__name__)
 RECIPE = 1  # raise it when the same Python would give another text

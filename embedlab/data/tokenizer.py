@@ -18,8 +18,8 @@ import numpy as np
 import tiktoken
 import tiktoken.load
 
+from embedlab.config.settings import UserError, one_of
 from embedlab.config.tree import TokenizerConfig
-from embedlab.settings import UserError, one_of
 
 END_OF_TEXT = "<|endoftext|>"
 GPT2_VOCAB_SIZE = 50257

@@ -14,12 +14,12 @@ from typing import IO, Any
 
 import numpy as np
 
+from embedlab.config.settings import UserError
 from embedlab.config.tree import CorpusConfig
 from embedlab.data.cache import cached
 from embedlab.data.corpus import Corpus, Document, open_corpus
 from embedlab.data.pieces import safe_pieces, split_at
 from embedlab.data.tokenizer import Tokenizer
-from embedlab.settings import UserError
 
 log = logging.getLogger(__name__)
 RECIPE = 1  # raise it when the same corpus and tokenizer would give other ids

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from embedlab.settings import UserError, at_least
+from embedlab.config.settings import UserError, at_least
 
 
 class SlidingWindows(Dataset[tuple[Tensor, Tensor]]):

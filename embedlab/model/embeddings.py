@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from embedlab import positions as schemes
+from embedlab.config.settings import UserError
 from embedlab.config.tree import Config
 from embedlab.model.blocks import AttentionHead, LinearHead
 from embedlab.model.loss import chunked_cross_entropy, token_losses
-from embedlab.settings import UserError
 
 
 class LanguageModel(nn.Module):

@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from embedlab.callbacks.labels import token_label
+from embedlab.config.settings import UserError
 from embedlab.data.tokenizer import Tokenizer
-from embedlab.settings import UserError
 
 
 def load_table(path: str, tokenizer: Tokenizer, embedding_dim: int) -> Tensor:

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from embedlab.settings import PositionConfig, Shape, UserError, complaint
+from embedlab.config.settings import PositionConfig, Shape, UserError, complaint
 
 if TYPE_CHECKING:
     from embedlab.positions.base import Scheme
 
-LIGHT = {"embedlab.settings", "embedlab.positions", *sys.stdlib_module_names}  # what a config class may use
+LIGHT = {"embedlab.config.settings", "embedlab.positions", *sys.stdlib_module_names}  # what a config class may use
 
 
 def names() -> list[str]:
@@ -113,7 +113,7 @@ def config_class(name: str, file: str | None = None) -> type[PositionConfig]:
     except SyntaxError as error:
         raise UserError(f"position.file={path} is not valid Python (line {error.lineno}): {error.msg}") from error
     light = ast.Module(list(_light_parts(tree)), type_ignores=[])
-    namespace: dict[str, Any] = {"__name__": "embedlab.settings"}
+    namespace: dict[str, Any] = {"__name__": "embedlab.config.settings"}
     exec(compile(light, str(path), "exec", dont_inherit=True), namespace)
     try:
         return namespace[f"{camel(name)}Config"]

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from embedlab.config.settings import PositionConfig, Shape, at_least, setting
 from embedlab.positions.base import Scheme
-from embedlab.settings import PositionConfig, Shape, at_least, setting
 
 
 @dataclass(slots=True)

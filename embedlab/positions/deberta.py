@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from embedlab.config.settings import PositionConfig, Shape, UserError, at_least, setting
 from embedlab.positions.base import Scheme, distances
-from embedlab.settings import PositionConfig, Shape, UserError, at_least, setting
 
 
 @dataclass(slots=True)

@@ -15,9 +15,9 @@ from typing import Any
 
 from torch import Tensor
 
+from embedlab.config.settings import PositionConfig, Shape, at_least, setting
 from embedlab.positions import build_from, configure
 from embedlab.positions.base import Composed
-from embedlab.settings import PositionConfig, Shape, at_least, setting
 
 
 @dataclass(slots=True)

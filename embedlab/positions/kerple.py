@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from embedlab.config.settings import PositionConfig, Shape, one_of, setting
 from embedlab.positions.base import Scheme, distances
-from embedlab.settings import PositionConfig, Shape, one_of, setting
 
 KERNELS = ("log", "power")
 

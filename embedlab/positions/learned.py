@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from embedlab.config.settings import PositionConfig, Shape, UserError, at_least, one_of, setting
 from embedlab.positions.base import Scheme
-from embedlab.settings import PositionConfig, Shape, UserError, at_least, one_of, setting
 
 PAST_END = ("refuse", "clamp")
 

@@ -11,9 +11,9 @@ Oracle: the inner schemes themselves, layer by layer.
 from dataclasses import dataclass
 from typing import Any
 
+from embedlab.config.settings import PositionConfig, Shape, UserError, setting
 from embedlab.positions import build_from, configure
 from embedlab.positions.base import Composed, Scheme
-from embedlab.settings import PositionConfig, Shape, UserError, setting
 
 
 @dataclass(slots=True)

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from embedlab.config.settings import PositionConfig, Shape, falling, setting
 from embedlab.positions.base import Scheme
-from embedlab.settings import PositionConfig, Shape, falling, setting
 
 
 @dataclass(slots=True)

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from embedlab.config.settings import PositionConfig, Shape, UserError, falling, one_of, setting
 from embedlab.positions.base import Scheme
-from embedlab.settings import PositionConfig, Shape, UserError, falling, one_of, setting
 
 LAYOUTS = ("half", "interleaved")
 SCALINGS = ("none", "linear", "ntk", "yarn")

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from embedlab.config.settings import PositionConfig, Shape, UserError, falling, setting
 from embedlab.positions.base import Scheme
-from embedlab.settings import PositionConfig, Shape, UserError, falling, setting
 
 
 @dataclass(slots=True)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from embedlab.config.settings import PositionConfig, Shape, falling, setting
 from embedlab.positions.base import Scheme
 from embedlab.positions.sinusoidal import sinusoids
-from embedlab.settings import PositionConfig, Shape, falling, setting
 
 
 @dataclass(slots=True)

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from embedlab.config.settings import PositionConfig, Shape, at_least, falling, setting
 from embedlab.positions.base import Scheme, distances
 from embedlab.positions.sinusoidal import sinusoids
-from embedlab.settings import PositionConfig, Shape, at_least, falling, setting
 
 
 @dataclass(slots=True)

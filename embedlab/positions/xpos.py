@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from embedlab.config.settings import PositionConfig, Shape, UserError, falling, setting
 from embedlab.positions.base import Scheme
 from embedlab.positions.rotary import turn
-from embedlab.settings import PositionConfig, Shape, UserError, falling, setting
 
 
 @dataclass(slots=True)

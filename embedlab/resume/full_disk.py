@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from embedlab.settings import UserError
+from embedlab.config.settings import UserError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from embedlab.settings import UserError
+from embedlab.config.settings import UserError
 
 # By submitit's wish two minutes before; `sbatch --signal=USR2@120` gives the same. Windows has no such signal.
 TIME_IS_UP = getattr(signal, "SIGUSR2", signal.SIGTERM)

@@ -13,9 +13,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from embedlab.config.settings import UserError
 from embedlab.config.tree import Config
 from embedlab.resume.same import differences, plain
-from embedlab.settings import UserError
 
 ERROR = "error.txt"
 RUNNING = ".running"  # the process that works on the job; one that was killed leaves it

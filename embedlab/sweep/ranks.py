@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from embedlab.config.settings import UserError
 from embedlab.config.tree import Config
 from embedlab.resume.stopping import handled_by
-from embedlab.settings import UserError
 from embedlab.sweep.folder import ERROR
 
 FOREIGN = ("SLURM_", "TORCHELASTIC_", "MASTER_", "OMPI_", "PMI_", "WORLD_SIZE", "NODE_RANK", "GROUP_RANK")

@@ -22,8 +22,8 @@ from submitit.core.core import Job
 from submitit.core.utils import DelayedSubmission, JobPaths
 from submitit.slurm.slurm import SlurmInfoWatcher, SlurmJob
 
+from embedlab.config.settings import UserError
 from embedlab.resume.stopping import at_once, handled_by
-from embedlab.settings import UserError
 
 log = logging.getLogger("embedlab")
 

@@ -14,10 +14,10 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from embedlab.config.settings import UserError
 from embedlab.config.tree import typed
 from embedlab.resume.full_disk import full_disk, message
 from embedlab.resume.stopping import at_once, handled_by
-from embedlab.settings import UserError
 from embedlab.sweep import folder as job
 from embedlab.sweep.composing import Composer
 from embedlab.sweep.folder import quoted

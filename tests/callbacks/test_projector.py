@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from embedlab import positions
 from embedlab.callbacks.projector import Projector
-from embedlab.settings import UserError
+from embedlab.config.settings import UserError
 
 SETTINGS: dict[str, Any] = {"steps": [2], "vocabulary": "seen", "words": [], "places": 3, "neighbours_of": 10}
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from embedlab.compare import fairness, files, read
 from embedlab.compare.comparison import Comparison, compare
 from embedlab.compare.figures import charts, looks_of
-from embedlab.settings import UserError
+from embedlab.config.settings import UserError
 
 
 def kinds(*folders: Path) -> tuple[int, list[str]]:

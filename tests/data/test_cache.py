@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from embedlab.config.settings import UserError
 from embedlab.data.cache import cached
-from embedlab.settings import UserError
 
 
 def build(folder: Path) -> dict:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from embedlab.config.settings import UserError
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
-from embedlab.settings import UserError
 
 
 @pytest.fixture

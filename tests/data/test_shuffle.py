@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from embedlab.config.settings import UserError
 from embedlab.data import shuffle
 from embedlab.data.loader import TrainLoader
 from embedlab.data.shuffle import Permutation, ShuffledBatches
 from embedlab.data.windows import SlidingWindows, whole_batch
-from embedlab.settings import UserError
 
 ORDER_10_42 = [1, 6, 5, 4, 2, 7, 8, 3, 9, 0]
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from embedlab.config.settings import UserError
 from embedlab.config.tree import TokenizerConfig
 from embedlab.data.tokenizer import END_OF_TEXT, load_tokenizer
-from embedlab.settings import UserError
 
 DIFFICULT = {
     "hindi": "टोकन एम्बेडिंग और स्थितीय एन्कोडिंग — क्या क्रम मायने रखता है? हाँ।",

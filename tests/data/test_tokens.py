@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import embedlab.data.corpus
+from embedlab.config.settings import UserError
 from embedlab.config.tree import FilesConfig
 from embedlab.data import tokens
 from embedlab.data.tokens import prepare
-from embedlab.settings import UserError
 
 
 def files(path, val=0.1, test=0.1, name="files") -> FilesConfig:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
+from embedlab.config.settings import UserError
 from embedlab.data.windows import SlidingWindows, whole_batch
-from embedlab.settings import UserError
 
 
 def by_hand(ids, context_length, stride):

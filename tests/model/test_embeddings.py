@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from embedlab.config.settings import UserError
 from embedlab.config.tree import Config
 from embedlab.model.embeddings import LanguageModel, token_table
-from embedlab.settings import UserError
 
 TINY = ("model.embedding_dim=16", "model.n_heads=2", "data.context_length=8")
 

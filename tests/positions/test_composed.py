@@ -6,9 +6,9 @@ import pytest
 import torch
 from tiny_model import L, TinyModel, scheme, some_ids
 
+from embedlab.config.settings import UserError
 from embedlab.model.attention import attend
 from embedlab.positions.base import Composed
-from embedlab.settings import UserError
 
 
 def qkv(T: int = L) -> torch.Tensor:

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from tiny_model import N_LAYERS, L, TinyModel, some_ids
 from torch import Tensor
 
+from embedlab.config.settings import UserError
 from embedlab.positions import names
-from embedlab.settings import UserError
 
 # Settings that take another way through a scheme's code; every scheme also runs with its defaults.
 VARIANTS: list[tuple[str, dict[str, Any]]] = [

@@ -10,14 +10,14 @@ import torch
 from tiny_model import L, TinyModel, scheme, some_ids
 
 from embedlab import positions
-from embedlab.settings import UserError
+from embedlab.config.settings import UserError
 
 OWN = '''
 """Stripes: tokens an even distance away are nearer."""
 from dataclasses import dataclass
 
 from embedlab.positions.base import Scheme, distances
-from embedlab.settings import PositionConfig, Shape, setting
+from embedlab.config.settings import PositionConfig, Shape, setting
 
 
 @dataclass(slots=True)
