@@ -22,9 +22,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from embedlab import sweep
 from embedlab.config import tree as configs
+from embedlab.config.explain import explain
+from embedlab.config.help import choices_help, settings_help
 from embedlab.config.settings import UserError
-from embedlab.explain import explain
-from embedlab.help import choices_help, settings_help
 from embedlab.resume.full_disk import full_disk, told_in_one_line
 from embedlab.resume.stopping import STATUSES, at_once, handled_by, submitted_again
 from embedlab.sweep.folder import ERROR, LOCK, ElsewhereError, held, job_folder, quoted, results_of, write_error

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytest
 
-from embedlab import packages
 from embedlab.config.settings import UserError
 from embedlab.config.tree import Config
 

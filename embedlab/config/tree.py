@@ -12,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from embedlab import positions
+from embedlab.config.optional import check_packages
 from embedlab.config.settings import Shape, UserError, at_least, complaint, one_of, setting
-from embedlab.packages import check_packages
 
 
 @dataclass(slots=True)

@@ -6,8 +6,8 @@ import re
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from embedlab.help import setting_names
-from embedlab.packages import needed_extra
+from embedlab.config.help import setting_names
+from embedlab.config.optional import needed_extra
 
 HELP = "`python train.py --help` lists all"
 
