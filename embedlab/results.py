@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from embedlab.whole_file import whole_file
+from embedlab.runs.atomic_write import atomic_write
 
 BASELINES = {
     "unigram": "unigram, validation",
@@ -25,7 +25,7 @@ SCHEMA = 1  # grows when a key changes its meaning, so that comparisons can tell
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """At once or not at all."""
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         json.dump(content, file, indent=1, ensure_ascii=False)
 
 

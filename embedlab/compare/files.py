@@ -13,7 +13,7 @@ from embedlab.compare.statistics import LEVEL
 from embedlab.compare.varying import RATE, SCALE, show
 from embedlab.compare.verdict import cells, decimals, heads, more, p_value, plain, plus_minus
 from embedlab.config.settings import UserError
-from embedlab.whole_file import whole_file
+from embedlab.runs.atomic_write import atomic_write
 
 OURS = "embedlab.compare"  # the mark by which a folder of ours is known
 FOOTNOTE = (
@@ -53,7 +53,7 @@ def _earlier(folder: Path) -> dict[str, Any]:
 
 def write_whole(path: Path, text: str) -> None:
     """At once or not at all."""
-    with whole_file(path, newline="") as file:
+    with atomic_write(path, newline="") as file:
         file.write(text)
 
 

@@ -10,7 +10,7 @@ from lightning.fabric.loggers.csv_logs import _ExperimentWriter
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from embedlab.whole_file import whole_file
+from embedlab.runs.atomic_write import atomic_write
 
 CSV = "metrics.csv"
 EVENTS = "tensorboard"
@@ -54,7 +54,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def rewrite(path: Path, fieldnames: list[str], rows: list[dict[str, Any]]) -> None:
     """Write the whole file anew, at once or not at all."""
-    with whole_file(path, newline="") as file:
+    with atomic_write(path, newline="") as file:
         writer = csv.DictWriter(file, fieldnames=fieldnames)
         writer.writeheader()
         writer.writerows(rows)

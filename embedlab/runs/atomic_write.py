@@ -8,7 +8,7 @@ from typing import TextIO
 
 
 @contextmanager
-def whole_file(path: Path, newline: str | None = None) -> Iterator[TextIO]:
+def atomic_write(path: Path, newline: str | None = None) -> Iterator[TextIO]:
     """A file to write in, which takes the place of `path` once it is whole and on the disk.
 
     Written beside, synced, renamed: a kill or a full disk leaves either the old file or the new one, a reader never
