@@ -21,10 +21,10 @@ from embedlab.data.datamodule import TextData
 from embedlab.evaluation import measure
 from embedlab.model.module import LanguageModule
 from embedlab.model.pretrained import load_table
-from embedlab.results import SCHEMA, git_state, show, versions, write_json
 from embedlab.resume import history
 from embedlab.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newest_whole
 from embedlab.resume.same import differences, plain
+from embedlab.runs.results import SCHEMA, git_state, show, versions, write_json
 from embedlab.sweep.folder import interrupted
 from embedlab.threads import set_threads
 
