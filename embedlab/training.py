@@ -23,9 +23,9 @@ from embedlab.model.module import LanguageModule
 from embedlab.model.pretrained import load_table
 from embedlab.resume import history
 from embedlab.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newest_whole
-from embedlab.resume.same import differences, plain
+from embedlab.runs.folder import interrupted
 from embedlab.runs.results import SCHEMA, git_state, show, versions, write_json
-from embedlab.sweep.folder import interrupted
+from embedlab.runs.same_settings import differences, plain
 from embedlab.threads import set_threads
 
 log = logging.getLogger("embedlab")

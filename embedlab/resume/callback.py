@@ -16,8 +16,8 @@ from lightning.pytorch.callbacks import Checkpoint
 from embedlab.model.module import LanguageModule
 from embedlab.resume.checkpoints import LAST
 from embedlab.resume.history import sizes_of_events
-from embedlab.resume.same import plain
-from embedlab.resume.stopping import at_once, handled_by
+from embedlab.runs.same_settings import plain
+from embedlab.runs.signals import at_once, handled_by
 
 log = logging.getLogger("embedlab")
 

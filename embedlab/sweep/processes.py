@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from embedlab.sweep.folder import worked_on_by
+from embedlab.runs.folder import worked_on_by
 
 SECONDS = 40  # for a step's end and a checkpoint; a job on several devices gives its processes 30
 stopped: list[int] = []  # the status that a signal ended this process's job with: joblib's workers would begin another

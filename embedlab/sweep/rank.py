@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 from embedlab.evaluate import read_config
-from embedlab.resume.full_disk import told_in_one_line
-from embedlab.resume.stopping import at_once, handled_by
-from embedlab.sweep.folder import write_error
+from embedlab.runs.folder import write_error
+from embedlab.runs.full_disk import told_in_one_line
+from embedlab.runs.signals import at_once, handled_by
 
 
 def main(folder: Path) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 
 from embedlab.config.settings import UserError
 from embedlab.config.tree import Config
-from embedlab.resume.stopping import handled_by
-from embedlab.sweep.folder import ERROR
+from embedlab.runs.folder import ERROR
+from embedlab.runs.signals import handled_by
 
 FOREIGN = ("SLURM_", "TORCHELASTIC_", "MASTER_", "OMPI_", "PMI_", "WORLD_SIZE", "NODE_RANK", "GROUP_RANK")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from embedlab.sweep.folder import ERROR
+from embedlab.runs.folder import ERROR
 
 log = logging.getLogger("embedlab")
 

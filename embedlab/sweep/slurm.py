@@ -23,7 +23,7 @@ from submitit.core.utils import DelayedSubmission, JobPaths
 from submitit.slurm.slurm import SlurmInfoWatcher, SlurmJob
 
 from embedlab.config.settings import UserError
-from embedlab.resume.stopping import at_once, handled_by
+from embedlab.runs.signals import at_once, handled_by
 
 log = logging.getLogger("embedlab")
 

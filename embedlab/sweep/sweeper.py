@@ -16,11 +16,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from embedlab.config.settings import UserError
 from embedlab.config.tree import typed
-from embedlab.resume.full_disk import full_disk, message
-from embedlab.resume.stopping import at_once, handled_by
-from embedlab.sweep import folder as job
+from embedlab.runs import folder as job
+from embedlab.runs.folder import quoted
+from embedlab.runs.full_disk import full_disk, message
+from embedlab.runs.signals import at_once, handled_by
 from embedlab.sweep.composing import Composer
-from embedlab.sweep.folder import quoted
 from embedlab.sweep.points import points_of
 from embedlab.sweep.processes import Processes
 from embedlab.sweep.report import names, show

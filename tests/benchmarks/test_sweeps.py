@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from embedlab.sweep.folder import job_folder
+from embedlab.runs.folder import job_folder
 from tests.sweeps.conftest import ROOT, Command, command, text, tiny  # noqa: F401  # fixtures
 
 PLACES = ("output_dir=", "cache_dir=", "sweep_name=")

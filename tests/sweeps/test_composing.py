@@ -11,8 +11,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from embedlab.config import tree as configs
+from embedlab.runs.folder import job_folder
 from embedlab.sweep.composing import Composer
-from embedlab.sweep.folder import job_folder
 from tests.sweeps.conftest import ROOT
 
 POINTS = [

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from embedlab.config.settings import UserError
 from embedlab.config.tree import Config
-from embedlab.sweep.folder import ElsewhereError, held, job_folder, killed, results_of, write_error
+from embedlab.runs.folder import ElsewhereError, held, job_folder, killed, results_of, write_error
 from embedlab.sweep.ranks import device_count
 from embedlab.sweep.report import names, spoken, time_left
 

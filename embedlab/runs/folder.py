@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from embedlab.config.settings import UserError
 from embedlab.config.tree import Config
-from embedlab.resume.same import differences, plain
+from embedlab.runs.same_settings import differences, plain
 
 ERROR = "error.txt"
 RUNNING = ".running"  # the process that works on the job; one that was killed leaves it
