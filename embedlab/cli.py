@@ -120,7 +120,7 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
                 train_on(n, folder)
             else:
                 from embedlab.sweep.isolation import isolated  # torch and Lightning: seconds that a mistyped
-                from embedlab.training import train  # setting and a finished job need not wait for
+                from embedlab.training.run import train  # setting and a finished job need not wait for
 
                 with isolated():
                     train(config)

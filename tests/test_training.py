@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from embedlab.config.settings import UserError
 from embedlab.config.tree import Config
-from embedlab.training import train
+from embedlab.training.run import train
 
 SMALL = (  # seconds: bytes, a width of 16, some steps
     "corpus=files",

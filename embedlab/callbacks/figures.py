@@ -12,7 +12,7 @@ from embedlab.callbacks.attention_maps import attention_by_distance
 from embedlab.callbacks.tables import bias_by_distance, position_table, relative_table
 from embedlab.callbacks.writers import summary_writer
 from embedlab.model.embeddings import LanguageModel
-from embedlab.model.module import LanguageModule
+from embedlab.training.module import LanguageModule
 
 
 class Figures(Callback):

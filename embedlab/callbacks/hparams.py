@@ -22,7 +22,7 @@ from embedlab import positions
 from embedlab.callbacks.writers import summary_writer
 from embedlab.config.settings import PositionConfig
 from embedlab.config.tree import Config, CorpusConfig
-from embedlab.model.module import LanguageModule
+from embedlab.training.module import LanguageModule
 
 Value = str | float | bool
 SCORES = ("loss", "bits_per_byte")

@@ -15,7 +15,7 @@ from embedlab.callbacks.neighbours import nearest
 from embedlab.callbacks.tables import count_tokens, most_frequent_first
 from embedlab.callbacks.writers import summary_writer
 from embedlab.model.embeddings import LanguageModel
-from embedlab.model.module import LanguageModule
+from embedlab.training.module import LanguageModule
 
 
 class Texts(Callback):

@@ -12,8 +12,8 @@ from embedlab.config.settings import UserError
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.evaluation import measure
-from embedlab.model.module import LanguageModule
 from embedlab.runs.results import git_state, scores_table, versions, write_json
+from embedlab.training.module import LanguageModule
 
 
 def evaluate_again(config: Config, checkpoint: Path, results: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from embedlab.config.tree import Config
 from embedlab.evaluation.loss import last_losses
 from embedlab.model.embeddings import LanguageModel
-from embedlab.model.module import scores
+from embedlab.training.module import scores
 
 
 def extrapolation(

@@ -11,7 +11,7 @@ from torch import Tensor
 from embedlab.data.windows import SlidingWindows
 from embedlab.model.embeddings import LanguageModel
 from embedlab.model.loss import token_losses
-from embedlab.model.module import scores
+from embedlab.training.module import scores
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ def main(folder: Path) -> None:
     )
     with handled_by(at_once):
         try:
-            from embedlab.training import train
+            from embedlab.training.run import train
 
             with told_in_one_line(folder):
                 train(read_config(folder, []))

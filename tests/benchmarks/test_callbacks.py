@@ -17,7 +17,7 @@ from embedlab.callbacks.layout import Layout
 from embedlab.callbacks.projector import Projector
 from embedlab.callbacks.texts import Texts
 from embedlab.config.tree import Config
-from embedlab.training import train
+from embedlab.training.run import train
 
 LOOKS = {"projector": Projector, "hparams": HParams, "layout": Layout, "texts": Texts, "figures": Figures}
 

@@ -15,8 +15,8 @@ from lightning import Callback
 
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
-from embedlab.model.module import LanguageModule
-from embedlab.training import QUIET, build_trainer, make_callbacks
+from embedlab.training.module import LanguageModule
+from embedlab.training.run import QUIET, build_trainer, make_callbacks
 
 STEPS = 12  # a round, of which the first two warm up
 

@@ -11,9 +11,9 @@ import torch
 from lightning import Trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from embedlab import training
 from embedlab.config.tree import Config
 from embedlab.resume.callback import Checkpoints
+from embedlab.training import run
 
 MakeConfig = Callable[..., Config]
 
@@ -49,12 +49,12 @@ def test_goes_on_from_every_step(
             shutil.copytree(whole, tmp_path / f"at_{trainer.fit_loop.total_batch_idx + 1}")
 
         patched.setattr(Checkpoints, "save", save_and_copy)
-        training.train(make_config(*tiny, *overrides, "callbacks.last.seconds=0", f"run_dir={whole}"))
+        run.train(make_config(*tiny, *overrides, "callbacks.last.seconds=0", f"run_dir={whole}"))
     expected = state(whole)
     copies = sorted(tmp_path.glob("at_*"), key=lambda path: int(path.name[3:]))
     assert len(copies) >= 8
     for copy in copies[::every]:
-        training.train(make_config(*tiny, *overrides, "callbacks.last.seconds=0", f"run_dir={copy}"))
+        run.train(make_config(*tiny, *overrides, "callbacks.last.seconds=0", f"run_dir={copy}"))
         assert (copy.name, {key for key, value in state(copy).items() if value != expected[key]}) == (copy.name, set())
 
 

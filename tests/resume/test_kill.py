@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from embedlab import training
 from embedlab.config.tree import Config
+from embedlab.training import run
 
 KILLS = 20
 
@@ -28,14 +28,14 @@ def test_killed_runs_end_with_the_same_bits(
         return made
 
     torch.set_num_threads(1)
-    training.train(config("whole"))
+    run.train(config("whole"))
     expected = bits(tmp_path / "whole")
     draw = random.Random(0)
     fork = multiprocessing.get_context("fork")  # a process of its own without the seconds that imports take
     kills = finished = 0
     while kills < KILLS or not finished:
         name = f"run_{finished}"
-        process = fork.Process(target=training.train, args=(config(name),))
+        process = fork.Process(target=run.train, args=(config(name),))
         process.start()
         process.join(draw.uniform(0.1, 1.5) if kills < KILLS else 120)
         if process.exitcode is None:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from embedlab import training
 from embedlab.config.tree import Config
 from embedlab.resume.checkpoints import LAST, PREVIOUS
+from embedlab.training import run
 from tests.resume.test_kill import bits
 
 MakeConfig = Callable[..., Config]
@@ -62,7 +62,7 @@ def train(config: Config, moment: str, folder: Path) -> None:
     os.environ |= {"MOMENT": f"{moment}:kill", "MOMENT_FILE": str(folder / "moment")}
     if " " in moment:
         kill_while_saving(moment)
-    training.train(config)
+    run.train(config)
 
 
 def kill_while_saving(moment: str) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from embedlab import threads, training
 from embedlab.config.tree import Config
+from embedlab.training import run, threads
 
 TWO = 2
 
@@ -25,10 +25,10 @@ def test_a_run_goes_on_with_as_many_as_it_began_with(
     monkeypatch.setattr(threads, "LARGE_TABLE", 0)  # where a launcher's share counts
     config = make_config(*tiny, "trainer.max_steps=2", f"run_dir={tmp_path}")
     torch.set_num_threads(TWO)
-    training.train(config)
+    run.train(config)
     (tmp_path / "results.json").unlink()
     torch.set_num_threads(1)
-    training.train(config)
+    run.train(config)
     assert torch.get_num_threads() == TWO
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 
-from embedlab.model.module import Batch, logs_at
+from embedlab.training.module import Batch, logs_at
 
 
 class Costs(Callback):

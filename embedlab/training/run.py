@@ -14,19 +14,19 @@ from hydra.utils import instantiate
 from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities import rank_zero_only
 
-from embedlab.callbacks.costs import Costs, peak_memory_bytes
 from embedlab.config.settings import UserError
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.evaluation import measure
-from embedlab.model.module import LanguageModule
 from embedlab.model.pretrained import load_table
 from embedlab.resume import history
 from embedlab.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newest_whole
 from embedlab.runs.folder import interrupted
 from embedlab.runs.results import SCHEMA, git_state, show, versions, write_json
 from embedlab.runs.same_settings import differences, plain
-from embedlab.threads import set_threads
+from embedlab.training.costs import Costs, peak_memory_bytes
+from embedlab.training.module import LanguageModule
+from embedlab.training.threads import set_threads
 
 log = logging.getLogger("embedlab")
 

@@ -9,7 +9,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
 
-from embedlab.model.module import logs_at
+from embedlab.training.module import logs_at
 
 log = logging.getLogger("embedlab.progress")
 
