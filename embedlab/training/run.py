@@ -19,13 +19,13 @@ from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.evaluation import measure
 from embedlab.model.pretrained import load_table
-from embedlab.resume import history
-from embedlab.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newest_whole
 from embedlab.runs.folder import interrupted
 from embedlab.runs.results import SCHEMA, git_state, show, versions, write_json
 from embedlab.runs.same_settings import differences, plain
 from embedlab.training.costs import Costs, peak_memory_bytes
 from embedlab.training.module import LanguageModule
+from embedlab.training.resume import history
+from embedlab.training.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newest_whole
 from embedlab.training.threads import set_threads
 
 log = logging.getLogger("embedlab")

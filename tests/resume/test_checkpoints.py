@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from embedlab.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newest_whole
+from embedlab.training.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newest_whole
 
 
 def save(folder: Path, value: float) -> None:
@@ -67,7 +67,7 @@ def test_a_damaged_one_is_told_and_the_one_before_used(
 def test_a_full_disk_leaves_the_last_good_one(tmp_path: Path) -> None:
     save(tmp_path, 1.0)
     code = (
-        "import sys; from pathlib import Path; import torch; from embedlab.resume.checkpoints import *\n"
+        "import sys; from pathlib import Path; import torch; from embedlab.training.resume.checkpoints import *\n"
         "AtomicCheckpointIO().save_checkpoint({'x': torch.zeros(100_000)}, Path(sys.argv[1]) / LAST)"
     )
 

@@ -12,8 +12,8 @@ from lightning import Trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from embedlab.config.tree import Config
-from embedlab.resume.callback import Checkpoints
 from embedlab.training import run
+from embedlab.training.resume.callback import Checkpoints
 
 MakeConfig = Callable[..., Config]
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from embedlab.config.tree import Config
-from embedlab.resume.checkpoints import LAST, PREVIOUS
 from embedlab.training import run
+from embedlab.training.resume.checkpoints import LAST, PREVIOUS
 from tests.resume.test_kill import bits
 
 MakeConfig = Callable[..., Config]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from embedlab.resume.checkpoints import newest_whole
+from embedlab.training.resume.checkpoints import newest_whole
 from tests.resume.moments import fill
 from tests.resume.test_kill import bits
 from tests.sweeps.conftest import left_alone_by
