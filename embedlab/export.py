@@ -1,7 +1,7 @@
 """Take a run's token table elsewhere: `python -m embedlab.export RUN_FOLDER --format word2vec|safetensors|npy|tsv`.
 
 Rows stand in the order of the token ids. Labels are those of the projector: without blanks, unique, and
-`embedlab.callbacks.labels.raw` turns one back into the token's bytes. word2vec text is what gensim's
+`embedlab.data.token_labels.raw` turns one back into the token's bytes. word2vec text is what gensim's
 `KeyedVectors.load_word2vec_format` reads; a new run takes word2vec, safetensors and npy by `model.token_table.path`.
 """
 
@@ -56,8 +56,8 @@ def read_run(run: Path) -> "tuple[Table, list[str]]":
 
     import torch  # seconds that a mistyped folder need not wait for
 
-    from embedlab.callbacks.labels import token_label
     from embedlab.config.tree import TokenizerConfig
+    from embedlab.data.token_labels import token_label
     from embedlab.data.tokenizer import load_tokenizer
 
     try:

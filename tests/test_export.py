@@ -9,8 +9,8 @@ from omegaconf import OmegaConf
 from safetensors import safe_open
 
 from embedlab import export
-from embedlab.callbacks.labels import raw
 from embedlab.config.tree import TokenizerConfig
+from embedlab.data.token_labels import raw
 from embedlab.data.tokenizer import load_tokenizer
 from embedlab.model.pretrained import load_table
 

@@ -166,8 +166,8 @@ def test_pretrained_table(
 
 
 def test_pretrained_table_as_word2vec_text(run: Callable[..., tuple[dict[str, Any], Path]], tmp_path: Path) -> None:
-    from embedlab.callbacks.labels import token_label
     from embedlab.config.tree import TokenizerConfig
+    from embedlab.data.token_labels import token_label
     from embedlab.data.tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer(TokenizerConfig(name="bytes", vocab_size=None), tmp_path)

@@ -9,11 +9,11 @@ import torch
 from lightning import Callback, Trainer
 from omegaconf import OmegaConf
 
-from embedlab.callbacks.labels import token_kind, token_label
 from embedlab.callbacks.markdown import code, table
 from embedlab.callbacks.neighbours import nearest
 from embedlab.callbacks.tables import count_tokens, most_frequent_first
 from embedlab.callbacks.writers import summary_writer
+from embedlab.data.token_labels import token_kind, token_label
 from embedlab.model.embeddings import LanguageModel
 from embedlab.training.module import LanguageModule
 

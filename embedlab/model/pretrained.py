@@ -8,8 +8,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from embedlab.callbacks.labels import token_label
 from embedlab.config.settings import UserError
+from embedlab.data.token_labels import token_label
 from embedlab.data.tokenizer import Tokenizer
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from torch.utils.tensorboard import SummaryWriter
 
-from embedlab.callbacks.labels import token_kind, token_label
 from embedlab.callbacks.projector_files import Table, write_snapshot
 from embedlab.config.tree import TokenizerConfig
+from embedlab.data.token_labels import token_kind, token_label
 from embedlab.data.tokenizer import load_tokenizer
 
 

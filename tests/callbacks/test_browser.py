@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from embedlab.callbacks import labels
 from embedlab.callbacks.projector_files import Table, write_snapshot
 from embedlab.config.tree import TokenizerConfig
+from embedlab.data import token_labels
 from embedlab.data.tokenizer import load_tokenizer
 from tests import browser
 
@@ -77,8 +77,8 @@ def test_default_run_in_the_projector(tmp_path: Path) -> None:
     assert len(rows) > 5000  # distinct tokens of the default corpus
 
     # each label is the text of its own row's token, and stands for it alone
-    assert [row["token"] for row in rows] == [labels.token_label(tokenizer, row["id"]) for row in rows]
-    assert [labels.raw(row["token"]) for row in rows] == [tokenizer.token_bytes(row["id"]) for row in rows]
+    assert [row["token"] for row in rows] == [token_labels.token_label(tokenizer, row["id"]) for row in rows]
+    assert [token_labels.raw(row["token"]) for row in rows] == [tokenizer.token_bytes(row["id"]) for row in rows]
     assert len({row["token"] for row in rows}) == len(rows)
 
     # each row's vector is that token's own, turned: the same turn takes all rows of the checkpoint there

@@ -8,7 +8,7 @@ import tiktoken.load
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from embedlab.callbacks.labels import kind, label, raw, token_kind, token_label
+from embedlab.data.token_labels import kind, label, raw, token_kind, token_label
 
 
 @pytest.fixture(scope="module")
