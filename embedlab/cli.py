@@ -25,12 +25,12 @@ from embedlab.config import tree as configs
 from embedlab.config.explain import explain
 from embedlab.config.help import choices_help, settings_help
 from embedlab.config.settings import UserError
+from embedlab.distributed.launcher import device_count, train_on
 from embedlab.runs.folder import ERROR, LOCK, ElsewhereError, held, job_folder, quoted, results_of, write_error
 from embedlab.runs.full_disk import full_disk, told_in_one_line
 from embedlab.runs.signals import STATUSES, at_once, handled_by, submitted_again
 from embedlab.sweep.processes import end_with_parent, stopped
-from embedlab.sweep.ranks import device_count, train_on
-from embedlab.sweep.report import time_left
+from embedlab.sweep.progress import time_left
 
 log = logging.getLogger("embedlab")
 CONF = Path(__file__).parents[1] / "conf"

@@ -23,7 +23,7 @@ from embedlab.runs.signals import at_once, handled_by
 from embedlab.sweep.composing import Composer
 from embedlab.sweep.points import points_of
 from embedlab.sweep.processes import Processes
-from embedlab.sweep.report import names, show
+from embedlab.sweep.progress import names, show
 
 log = logging.getLogger("embedlab")
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from embedlab.config.settings import UserError
 from embedlab.config.tree import Config
+from embedlab.distributed.launcher import device_count
 from embedlab.runs.folder import ElsewhereError, held, job_folder, killed, results_of, write_error
-from embedlab.sweep.ranks import device_count
-from embedlab.sweep.report import names, spoken, time_left
+from embedlab.sweep.progress import names, spoken, time_left
 
 MakeConfig = Callable[..., Config]
 
@@ -114,7 +114,7 @@ def test_jobs_are_told_by_what_differs() -> None:
 def test_time_left_goes_by_the_jobs_that_ended_since_the_sweep_began(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("embedlab.sweep.report.time.time", lambda: 1100.0)
+    monkeypatch.setattr("embedlab.sweep.progress.time.time", lambda: 1100.0)
     for name, ended in (
         ("a/results.json", 900),
         ("b/results.json", 1050),

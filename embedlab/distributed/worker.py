@@ -1,4 +1,4 @@
-"""`python -m embedlab.sweep.rank FOLDER`: one of a job's processes; embedlab.sweep.ranks starts them."""
+"""`python -m embedlab.distributed.worker FOLDER`: one of a job's processes; embedlab.distributed.launcher starts them."""
 
 import logging
 import os

@@ -39,7 +39,7 @@ def train_on(n: int, folder: Path) -> None:
     cores = int(os.environ.get("SLURM_CPUS_PER_TASK") or os.cpu_count() or 1)  # Slurm: the job's, not the node's
     environment.setdefault("OMP_NUM_THREADS", str(max(1, cores // n)))
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "embedlab.sweep.rank", str(folder)]
+    command = [sys.executable, "-m", "embedlab.distributed.worker", str(folder)]
     received: list[int] = []
 
     def hand_on(number: int, frame: Any) -> None:
