@@ -14,7 +14,7 @@ EXTRA = {"csv": [], "tensorboard": ["tensorboard"], "wandb": ["wandb"], "mlflow"
 
 @pytest.fixture
 def all_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "find_spec", lambda name: sys)
+    monkeypatch.setattr(optional, "find_spec", lambda name: sys)
 
 
 @pytest.mark.parametrize("name", EXTRA)
@@ -24,7 +24,7 @@ def test_each_choice_brings_its_loggers_and_metrics_csv(make_config: Callable[..
 
 
 def test_a_missing_package_is_told(make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "find_spec", lambda name: None)
+    monkeypatch.setattr(optional, "find_spec", lambda name: None)
     assert "tensorboard" in make_config().logger  # needs no extra
     with pytest.raises(
         UserError, match=r"^logger\.mlflow needs the package mlflow: pip install mlflow, or choose logger="

@@ -101,14 +101,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _compare(options: argparse.Namespace, command: str) -> int:
     from rich.console import Console
 
-    from embedlab.compare import fairness, files, read, table
+    from embedlab.compare import fairness, outputs, reading, terminal_table
     from embedlab.compare.comparison import compare
 
-    console = Console(width=None if sys.stdout.isatty() else table.PIPED, highlight=False)
-    errors = Console(stderr=True, width=None if sys.stderr.isatty() else table.PIPED, highlight=False, soft_wrap=True)
-    runs, left = read.read(options.folders)
+    console = Console(width=None if sys.stdout.isatty() else terminal_table.PIPED, highlight=False)
+    errors = Console(
+        stderr=True, width=None if sys.stderr.isatty() else terminal_table.PIPED, highlight=False, soft_wrap=True
+    )
+    runs, left = reading.read(options.folders)
     if not runs:
-        table.left_out(left, errors)
+        terminal_table.left_out(left, errors)
         print("embedlab.compare: no finished run below these folders", file=sys.stderr)
         return PARTLY
     folder = _output(options)
@@ -117,16 +119,16 @@ def _compare(options: argparse.Namespace, command: str) -> int:
     )
     comparison.notes = fairness.notes(comparison)
     refused = fairness.refusals(comparison)
-    files.prepare(folder)
-    table.show(comparison, refused, console)
-    table.left_out(comparison.left, errors)
+    outputs.prepare(folder)
+    terminal_table.show(comparison, refused, console)
+    terminal_table.left_out(comparison.left, errors)
     _write(comparison, refused, folder, command)
-    print(f"\nWritten to {read.clean(str(folder))}: {', '.join(files.NAMES)}, figures/", flush=True)
+    print(f"\nWritten to {reading.clean(str(folder))}: {', '.join(outputs.NAMES)}, figures/", flush=True)
     return PARTLY if comparison.left or refused else FINE
 
 
 def _write(comparison: "Comparison", refused: list[str], folder: Path, command: str) -> None:
-    from embedlab.compare import files, report
+    from embedlab.compare import outputs, report
     from embedlab.compare.figures import charts, looks_of
 
     looks = looks_of(comparison)
@@ -135,14 +137,14 @@ def _write(comparison: "Comparison", refused: list[str], folder: Path, command: 
         list(charts(comparison, group, looks, f"{place}_" if several else "")) if place <= CHARTED else []
         for place, group in enumerate(comparison.groups, 1)
     ]
-    files.clear_figures(folder)
+    outputs.clear_figures(folder)
     names = []
     for chart in (chart for group in drawn for chart in group):
         (folder / "figures" / f"{chart.name}.svg").write_text(chart.svg, encoding="utf-8")
         (folder / "figures" / f"{chart.name}.png").write_bytes(chart.png)
         names += [f"{chart.name}.svg", f"{chart.name}.png"]
-    files.write(comparison, folder, refused, names)
-    files.write_whole(folder / "report.html", report.page(comparison, refused, drawn, looks, command))
+    outputs.write(comparison, folder, refused, names)
+    outputs.write_whole(folder / "report.html", report.page(comparison, refused, drawn, looks, command))
 
 
 def _output(options: argparse.Namespace) -> Path:

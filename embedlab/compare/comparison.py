@@ -11,7 +11,7 @@ from typing import Any
 from embedlab.compare import statistics
 from embedlab.compare.baseline import against_baseline
 from embedlab.compare.metrics import Metric, choose
-from embedlab.compare.read import Left, Run, clean
+from embedlab.compare.reading import Left, Run, clean
 from embedlab.compare.rows import Group, Row, Trial
 from embedlab.compare.varying import TUNED, known_key, select, show, varying, with_short_keys
 from embedlab.config.settings import UserError

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from embedlab.compare.metrics import Metric
-from embedlab.compare.read import Run, number, numbers
+from embedlab.compare.reading import Run, number, numbers
 from embedlab.compare.rows import Group, Row
 
 Points = dict[float, float]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedlab.compare.read import Run, number
+from embedlab.compare.reading import Run, number
 from embedlab.config.settings import UserError
 
 DEFAULTS = ("test.bits_per_byte", "val.bits_per_byte", "test.loss", "val.loss")

@@ -21,7 +21,7 @@ from embedlab.compare.plot import (
     scale_y,
     spread_x,
 )
-from embedlab.compare.read import number
+from embedlab.compare.reading import number
 from embedlab.compare.rows import Row
 from embedlab.compare.style import AXIS, BASELINE, PAPER
 from embedlab.compare.varying import RATE

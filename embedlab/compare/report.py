@@ -14,7 +14,7 @@ from string import Template
 from embedlab import __version__
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.plot import Chart
-from embedlab.compare.read import Run, clean
+from embedlab.compare.reading import Run, clean
 from embedlab.compare.rows import Group, Row
 from embedlab.compare.style import Look, css, properties
 from embedlab.compare.varying import show

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from embedlab.compare import statistics
-from embedlab.compare.read import Run
+from embedlab.compare.reading import Run
 
 Trial = tuple[tuple[str, float], ...]  # (setting, value) of what is tuned: learning rate, scale of the bias
 

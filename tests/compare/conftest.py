@@ -6,29 +6,29 @@ from typing import Any
 import pytest
 import synthetic
 
-from embedlab.compare import read
+from embedlab.compare import reading
 from embedlab.compare.comparison import Comparison, compare
 
 
 @pytest.fixture
-def runs_of() -> Callable[..., list[read.Run]]:
+def runs_of() -> Callable[..., list[reading.Run]]:
     """runs_of({...}, …): runs as `read` gives them, from dictionaries of results.json, without files."""
 
-    def make(*found: dict[str, Any]) -> list[read.Run]:
+    def make(*found: dict[str, Any]) -> list[reading.Run]:
         runs = []
         for place, results in enumerate(found):
-            settings = dict(read.flatten(results["config"])) | {
+            settings = dict(reading.flatten(results["config"])) | {
                 "position.name": results["position"],
                 "seed": results["seed"],
             }
-            runs.append(read.Run(f"run{place}", results["seed"], settings, results))
+            runs.append(reading.Run(f"run{place}", results["seed"], settings, results))
         return runs
 
     return make
 
 
 @pytest.fixture
-def compared(runs_of: Callable[..., list[read.Run]]) -> Callable[..., Comparison]:
+def compared(runs_of: Callable[..., list[reading.Run]]) -> Callable[..., Comparison]:
     """compared({scheme: [value of each seed]}, …): a comparison of runs with these bits per byte."""
 
     def make(values: dict[str, list[float]], **options: Any) -> Comparison:

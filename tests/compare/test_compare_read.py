@@ -11,14 +11,14 @@ import synthetic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedlab.compare import fairness, files, read
+from embedlab.compare import fairness, outputs, reading
 from embedlab.compare.comparison import Comparison, compare
 from embedlab.compare.figures import charts, looks_of
 from embedlab.config.settings import UserError
 
 
 def kinds(*folders: Path) -> tuple[int, list[str]]:
-    runs, left = read.read([str(folder) for folder in folders])
+    runs, left = reading.read([str(folder) for folder in folders])
     return len(runs), sorted(item.kind for item in left)
 
 
@@ -53,7 +53,7 @@ def test_runs_and_sweeps_at_any_depth_once_each(tmp_path: Path) -> None:
 def test_broken_foreign_old_and_failed_are_named(tmp_path: Path, content: str, kind: str, word: str) -> None:
     folder = synthetic.write(tmp_path / "run")
     (folder / "results.json").write_text(content)
-    runs, left = read.read([str(tmp_path)])
+    runs, left = reading.read([str(tmp_path)])
     assert runs == []
     assert [item.kind for item in left] == [kind]
     assert word in left[0].reason
@@ -92,19 +92,19 @@ def test_folders_without_rights_are_named(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_text_from_runs_is_cleaned() -> None:
-    assert read.clean("a\x1b[31m\ud800\nb") == "a�[31m� b"
-    assert read.clean("x" * 999).endswith("x…")
+    assert reading.clean("a\x1b[31m\ud800\nb") == "a�[31m� b"
+    assert reading.clean("x" * 999).endswith("x…")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**400, 1e99, "2", None, True, [], {}])
 def test_what_is_no_number(value: object) -> None:
-    assert read.number(value) is None
-    assert read.number(2) == 2.0
+    assert reading.number(value) is None
+    assert reading.number(2) == 2.0
 
 
 def test_history_skips_what_is_no_number(tmp_path: Path) -> None:
     folder = synthetic.write(tmp_path / "run")
-    (run,), _ = read.read([str(folder)])
+    (run,), _ = reading.read([str(folder)])
     assert [step for step, _ in run.history("val/loss")] == [25 * at for at in range(1, 9)]
     (folder / "metrics.csv").write_bytes(b"step,val/loss\n1,nan\n2,3.5\n2,3.25\nx,1\n,,,,\n\xff\n5\n")
     assert run.history("val/loss") == [(2.0, 3.25)]
@@ -140,15 +140,15 @@ def compared_with(folder: Path, found: dict[str, Any]) -> Comparison | None:
     synthetic.write(folder / "other", synthetic.results("rotary", 2))
     synthetic.write(folder / "odd", synthetic.results("rotary", 1))
     (folder / "odd" / "results.json").write_text(json.dumps(found))
-    runs, left = read.read([str(folder)])
+    runs, left = reading.read([str(folder)])
     assert len(runs) + len(left) == 3
     try:
         comparison = compare(runs, left)
     except UserError:
         return None
     comparison.notes = fairness.notes(comparison)
-    files.prepare(folder / "comparison")
-    files.write(comparison, folder / "comparison", fairness.refusals(comparison), [])
+    outputs.prepare(folder / "comparison")
+    outputs.write(comparison, folder / "comparison", fairness.refusals(comparison), [])
     return comparison
 
 

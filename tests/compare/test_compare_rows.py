@@ -9,7 +9,7 @@ from scipy import stats
 
 from embedlab.compare import fairness
 from embedlab.compare.comparison import Comparison, compare
-from embedlab.compare.read import Run
+from embedlab.compare.reading import Run
 from embedlab.compare.varying import varying, with_short_keys
 from embedlab.config.settings import UserError
 

@@ -36,10 +36,8 @@ def test_goes_on_from_every_step(
     overrides: list[str],
     every: int,
 ) -> None:
-    monkeypatch.setattr(
-        training, "collect", lambda *_: {"test": {"loss": 1.0, "perplexity": 1.0, "bits_per_byte": 1.0}}
-    )
-    monkeypatch.setattr(training, "show", lambda *_: None)
+    monkeypatch.setattr(run, "collect", lambda *_: {"test": {"loss": 1.0, "perplexity": 1.0, "bits_per_byte": 1.0}})
+    monkeypatch.setattr(run, "show", lambda *_: None)
     whole = tmp_path / "whole"
     with monkeypatch.context() as patched:
         save = Checkpoints.save

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from embedlab.compare.comparison import Comparison
-from embedlab.compare.read import Left
+from embedlab.compare.reading import Left
 from embedlab.compare.rows import Group
 from embedlab.compare.verdict import cells, decimals, heads, more, p_value, plain, plus_minus, verdict
 
