@@ -129,7 +129,7 @@ def _compare(options: argparse.Namespace, command: str) -> int:
 
 def _write(comparison: "Comparison", refused: list[str], folder: Path, command: str) -> None:
     from embedlab.compare import outputs, report
-    from embedlab.compare.figures import charts, looks_of
+    from embedlab.compare.charts.all_charts import charts, looks_of
 
     looks = looks_of(comparison)
     several = len(comparison.groups) > 1

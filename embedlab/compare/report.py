@@ -12,11 +12,11 @@ from importlib.resources import files
 from string import Template
 
 from embedlab import __version__
+from embedlab.compare.charts.frame import Chart
+from embedlab.compare.charts.style import Look, css, properties
 from embedlab.compare.comparison import Comparison
-from embedlab.compare.plot import Chart
 from embedlab.compare.reading import Run, clean
 from embedlab.compare.rows import Group, Row
-from embedlab.compare.style import Look, css, properties
 from embedlab.compare.varying import show
 from embedlab.compare.verdict import cells, decimals, heads, interval, more, p_value, plain, seeds, signed, verdict
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedlab.compare import fairness, outputs, reading
+from embedlab.compare.charts.all_charts import charts, looks_of
 from embedlab.compare.comparison import Comparison, compare
-from embedlab.compare.figures import charts, looks_of
 from embedlab.config.settings import UserError
 
 

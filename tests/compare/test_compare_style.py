@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from embedlab.compare import style
+from embedlab.compare.charts import style
 
 # Machado, Oliveira & Fernandes (2009), severity 1.0, on linear RGB
 BLINDNESS = {

@@ -5,9 +5,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from embedlab.compare import curves
-from embedlab.compare.drawing import Drawing
-from embedlab.compare.plot import (
+from embedlab.compare.charts import mean_curves
+from embedlab.compare.charts.context import Drawing
+from embedlab.compare.charts.frame import (
     HEAD,
     WIDTH,
     Chart,
@@ -30,14 +30,14 @@ def lines(
     title: str,
     unit: str,
     x: str,
-    points: Callable[[Any], curves.Points],
+    points: Callable[[Any], mean_curves.Points],
     about: str,
     kind: str = "line",
 ) -> Iterator[Chart]:
     """One line a scheme (its best row). `kind`: line; time (x from 0); steps (few x values, marked);
     names (x values at even distance, y linear)."""
     least = 1 if kind == "steps" else 2
-    found = [(row, drawn) for row in drawing.drawn if (drawn := curves.line(row.runs, points, least))]
+    found = [(row, drawn) for row in drawing.drawn if (drawn := mean_curves.line(row.runs, points, least))]
     if not any(len(drawn.x) > 1 for _, drawn in found):
         return
     names, at_same = drawing.names([row for row, _ in found])
@@ -68,7 +68,7 @@ def lines(
 def heads(drawing: Drawing) -> Iterator[Chart]:
     """Every head's mean attention weight by distance, a panel a scheme."""
     drawn = [row for row in drawing.drawn if drawing.looks[row.colour_key].named and row.runs]
-    lenses = [(row, *curves.lens_heads(row.runs[0], "weight")) for row in drawn]
+    lenses = [(row, *mean_curves.lens_heads(row.runs[0], "weight")) for row in drawn]
     found = [lens for lens in lenses if lens[2]][:PANELS]
     if not found:
         return

@@ -7,12 +7,12 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from embedlab.compare import curves
+from embedlab.compare.charts import mean_curves
+from embedlab.compare.charts.frame import Chart, finish
+from embedlab.compare.charts.style import Look
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.metrics import Metric
-from embedlab.compare.plot import Chart, finish
 from embedlab.compare.rows import Group, Row
-from embedlab.compare.style import Look
 from embedlab.compare.varying import show
 
 GREYS = 24  # unnamed lines in one chart
@@ -35,12 +35,12 @@ class Drawing:
     @property
     def unit(self) -> str:
         """Unit of curves."""
-        return curves.unit(self.metric)
+        return mean_curves.unit(self.metric)
 
     @property
     def best(self) -> list[Row]:
         """The best row of every scheme."""
-        return curves.best_rows(self.group)
+        return mean_curves.best_rows(self.group)
 
     @property
     def drawn(self) -> list[Row]:
@@ -70,7 +70,7 @@ class Drawing:
         about = " Each scheme at its best setting." if len(self.best) < len(self.group.rows) else ""
         return {row.label: row.label for row in rows}, about
 
-    def line(self, axes: Axes, key: str, xs: Sequence[float], drawn: curves.Line, dots: bool) -> None:
+    def line(self, axes: Axes, key: str, xs: Sequence[float], drawn: mean_curves.Line, dots: bool) -> None:
         """One scheme's line with its band."""
         style = self.looks[key]
         if style.named and drawn.low != drawn.high:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from embedlab.compare.style import AXIS, GRID, INK, PAPER, Look
+from embedlab.compare.charts.style import AXIS, GRID, INK, PAPER, Look
 
 WIDTH = 4.4  # inches: at a phone's 340 px, 9 pt stay 9.7 px
 PLOT = 2.35  # height of the axes

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from embedlab.compare import curves
+from embedlab.compare.charts import mean_curves
+from embedlab.compare.charts.context import RANGE, Drawing
+from embedlab.compare.charts.frame import Chart, look
+from embedlab.compare.charts.line_charts import heads, lines
+from embedlab.compare.charts.metric_charts import ranking, rates, scatter, sweep
+from embedlab.compare.charts.style import Look, looks
 from embedlab.compare.comparison import Comparison
-from embedlab.compare.drawing import RANGE, Drawing
-from embedlab.compare.line_charts import heads, lines
-from embedlab.compare.plot import Chart, look
-from embedlab.compare.quality_charts import ranking, rates, scatter, sweep
 from embedlab.compare.rows import Group
-from embedlab.compare.style import Look, looks
 
 
 def charts(comparison: Comparison, group: Group, looks_of: dict[str, Look], prefix: str = "") -> Iterator[Chart]:
@@ -29,7 +29,7 @@ def _all(
         "Validation loss over training",
         unit,
         "training tokens",
-        curves.validation(metric),
+        mean_curves.validation(metric),
         RANGE,
         kind="time",
     )
@@ -39,10 +39,10 @@ def _all(
         "Loss by position in the window",
         unit,
         "position, counted from 1",
-        curves.by_position(metric),
+        mean_curves.by_position(metric),
         "The first tokens see little context, so their loss is high. " + RANGE,
     )
-    missing = [f"{name}: {why}" for name, why in curves.undefined(drawing.drawn).items()]
+    missing = [f"{name}: {why}" for name, why in mean_curves.undefined(drawing.drawn).items()]
     gaps = ("No number: " + "; ".join(missing[:6]) + ". ") if missing else ""
     for protocol, about in (
         ("sliding", "The same target tokens at every length, each with as much context as the length allows. "),
@@ -58,7 +58,7 @@ def _all(
             f"Longer contexts, {protocol.replace('_', '-')} windows",
             unit,
             "context length, tokens",
-            curves.longer(metric, protocol),
+            mean_curves.longer(metric, protocol),
             about + gaps + RANGE,
             kind="steps",
         )
@@ -68,7 +68,7 @@ def _all(
         "Order sensitivity: rise when shuffled",
         f"rise, {unit}",
         "last tokens left in place",
-        curves.order(metric),
+        mean_curves.order(metric),
         "How much worse the model gets when all context but the last tokens is "
         "shuffled; near 0 it does not use order. " + RANGE,
         kind="names",
@@ -91,7 +91,7 @@ def _all(
             f"Position lens: mean attention {kind}",
             f"attention {kind}",
             "distance, tokens back",
-            curves.lens(kind),
+            mean_curves.lens(kind),
             "Mean over layers, heads and queries. " + RANGE,
         )
     yield from heads(drawing)

@@ -6,9 +6,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from embedlab.compare import curves
-from embedlab.compare.drawing import RANGE, Drawing
-from embedlab.compare.plot import (
+from embedlab.compare.charts import mean_curves
+from embedlab.compare.charts.context import RANGE, Drawing
+from embedlab.compare.charts.frame import (
     HEAD,
     WIDTH,
     Chart,
@@ -21,9 +21,9 @@ from embedlab.compare.plot import (
     scale_y,
     spread_x,
 )
+from embedlab.compare.charts.style import AXIS, BASELINE, PAPER
 from embedlab.compare.reading import number
 from embedlab.compare.rows import Row
-from embedlab.compare.style import AXIS, BASELINE, PAPER
 from embedlab.compare.varying import RATE
 
 RANKED = 25  # rows of the ranking chart
@@ -160,7 +160,7 @@ def rates(drawing: Drawing) -> Iterator[Chart]:
     """How much each scheme depends on its learning rate."""
     metric = drawing.metric.tuned_by
 
-    def points(row: Row) -> curves.Line | None:
+    def points(row: Row) -> mean_curves.Line | None:
         scores: dict[float, list[float]] = {}
         for trial, runs in row.tried.items():
             values = [value for run in runs if (value := metric.value(run)) is not None]
@@ -169,7 +169,7 @@ def rates(drawing: Drawing) -> Iterator[Chart]:
                 scores[rate] = values
         if len(scores) < 2:
             return None
-        return curves.Line(
+        return mean_curves.Line(
             list(scores),
             [fmean(v) for v in scores.values()],
             [min(v) for v in scores.values()],
