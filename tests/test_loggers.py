@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from embedlab.config import optional
 from embedlab.config.settings import UserError
 from embedlab.config.tree import Config
 

@@ -1,4 +1,4 @@
-"""`python -m embedlab.distributed.worker FOLDER`: one of a job's processes; embedlab.distributed.launcher starts them."""
+"""`python -m embedlab.distributed.worker FOLDER`: one process of a job on several devices, started by launcher.py."""
 
 import logging
 import os
