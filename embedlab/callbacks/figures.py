@@ -8,9 +8,9 @@ from lightning import Callback, Trainer
 from matplotlib.figure import Figure
 
 from embedlab.callbacks import drawings
-from embedlab.callbacks.attention_maps import attention_by_distance
 from embedlab.callbacks.tables import bias_by_distance, position_table, relative_table
 from embedlab.callbacks.writers import summary_writer
+from embedlab.evaluation.attention_maps import attention_by_distance
 from embedlab.model.embeddings import LanguageModel
 from embedlab.training.module import LanguageModule
 

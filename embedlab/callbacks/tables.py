@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from embedlab.callbacks.neighbours import nearest
 from embedlab.callbacks.projector_files import NEXT_POINT, Table
 from embedlab.data.token_labels import Tokens, token_kind, token_label
+from embedlab.evaluation.neighbours import nearest
 from embedlab.positions.base import Scheme
 
 Ids = NDArray[np.int64]

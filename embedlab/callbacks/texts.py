@@ -10,10 +10,10 @@ from lightning import Callback, Trainer
 from omegaconf import OmegaConf
 
 from embedlab.callbacks.markdown import code, table
-from embedlab.callbacks.neighbours import nearest
 from embedlab.callbacks.tables import count_tokens, most_frequent_first
 from embedlab.callbacks.writers import summary_writer
 from embedlab.data.token_labels import token_kind, token_label
+from embedlab.evaluation.neighbours import nearest
 from embedlab.model.embeddings import LanguageModel
 from embedlab.training.module import LanguageModule
 

@@ -14,7 +14,7 @@ from embedlab.evaluation.lengths import extrapolation
 from embedlab.evaluation.lens import position_lens
 from embedlab.evaluation.loss import window_losses
 from embedlab.evaluation.order import order_sensitivity
-from embedlab.evaluation.tables import tables
+from embedlab.evaluation.table_measures import tables
 from embedlab.model.embeddings import LanguageModel
 
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from embedlab import positions
-from embedlab.callbacks.attention_maps import attention_by_distance, attention_weights
 from embedlab.callbacks.drawings import pixels
 from embedlab.callbacks.figures import figures
 from embedlab.callbacks.texts import continued
 from embedlab.config.tree import Config
+from embedlab.evaluation.attention_maps import attention_by_distance, attention_weights
 from embedlab.model.embeddings import LanguageModel
 
 SMALL = ("model.embedding_dim=16", "model.n_heads=2", "data.context_length=8")

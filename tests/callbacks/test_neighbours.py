@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from embedlab.callbacks.neighbours import nearest
+from embedlab.evaluation.neighbours import nearest
 
 
 def test_as_sorting_all_cosines() -> None:

@@ -11,7 +11,7 @@ from scipy import stats
 
 from embedlab.config.tree import Config, TokenizerConfig
 from embedlab.data.tokenizer import load_tokenizer
-from embedlab.evaluation.tables import (
+from embedlab.evaluation.table_measures import (
     effective_rank,
     isotropy,
     mean_cosine,
