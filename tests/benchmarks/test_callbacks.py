@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from embedlab.callbacks.figures import Figures
-from embedlab.callbacks.hparams import HParams
-from embedlab.callbacks.layout import Layout
-from embedlab.callbacks.projector import Projector
-from embedlab.callbacks.texts import Texts
 from embedlab.config.tree import Config
+from embedlab.tensorboard.figures import Figures
+from embedlab.tensorboard.hparams import HParams
+from embedlab.tensorboard.layout import Layout
+from embedlab.tensorboard.projector import Projector
+from embedlab.tensorboard.texts import Texts
 from embedlab.training.run import train
 
 LOOKS = {"projector": Projector, "hparams": HParams, "layout": Layout, "texts": Texts, "figures": Figures}

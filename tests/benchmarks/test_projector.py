@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from torch.utils.tensorboard import SummaryWriter
 
-from embedlab.callbacks.projector_files import Table, write_snapshot
 from embedlab.config.tree import TokenizerConfig
 from embedlab.data.token_labels import token_kind, token_label
 from embedlab.data.tokenizer import load_tokenizer
+from embedlab.tensorboard.projector_files import Table, write_snapshot
 
 
 def cost(write: Callable[[Path], object], folder: Path, repeats: int) -> tuple[float, int]:

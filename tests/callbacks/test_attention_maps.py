@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from embedlab import positions
-from embedlab.callbacks.drawings import pixels
-from embedlab.callbacks.figures import figures
-from embedlab.callbacks.texts import continued
 from embedlab.config.tree import Config
 from embedlab.evaluation.attention_maps import attention_by_distance, attention_weights
 from embedlab.model.embeddings import LanguageModel
+from embedlab.tensorboard.figures import figures
+from embedlab.tensorboard.plots import pixels
+from embedlab.tensorboard.texts import continued
 
 SMALL = ("model.embedding_dim=16", "model.n_heads=2", "data.context_length=8")
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from embedlab.callbacks.projector_files import Table, write_snapshot
 from embedlab.config.tree import TokenizerConfig
 from embedlab.data import token_labels
 from embedlab.data.tokenizer import load_tokenizer
+from embedlab.tensorboard.projector_files import Table, write_snapshot
 from tests import browser
 
 pytestmark = [

@@ -12,8 +12,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import api_pb2, metadata
 
 from embedlab import positions
-from embedlab.callbacks.hparams import HParams, hyperparameters
 from embedlab.config.tree import Config
+from embedlab.tensorboard.hparams import HParams, hyperparameters
 
 
 def test_same_keys_and_types_whatever_the_scheme(make_config: Callable[..., Config]) -> None:

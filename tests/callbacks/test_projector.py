@@ -11,8 +11,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from embedlab import positions
-from embedlab.callbacks.projector import Projector
 from embedlab.config.settings import UserError
+from embedlab.tensorboard.projector import Projector
 
 SETTINGS: dict[str, Any] = {"steps": [2], "vocabulary": "seen", "words": [], "places": 3, "neighbours_of": 10}
 

@@ -11,7 +11,7 @@ from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin
 from werkzeug.test import Client
 
-from embedlab.callbacks.projector_files import MOST_DIMENSIONS, Scatter, Table, reduced, views, write_snapshot
+from embedlab.tensorboard.projector_files import MOST_DIMENSIONS, Scatter, Table, reduced, views, write_snapshot
 
 
 class Server:

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from embedlab import positions
-from embedlab.callbacks import tables
-from embedlab.callbacks.projector_files import NEXT_POINT
 from embedlab.positions.base import Scheme
+from embedlab.tensorboard import snapshot_tables
+from embedlab.tensorboard.projector_files import NEXT_POINT
 
 WORDS = [b" the", b" cat", b"s", b"42", b"<|endoftext|>"]
 
@@ -27,17 +27,17 @@ def scheme(name: str, **settings: object) -> Scheme:
 
 
 def test_counts_and_order() -> None:
-    counts = tables.count_tokens(np.array([3, 1, 1, 0, 1, 3], dtype=np.uint16), 5)
+    counts = snapshot_tables.count_tokens(np.array([3, 1, 1, 0, 1, 3], dtype=np.uint16), 5)
     assert counts.tolist() == [1, 3, 0, 2, 0]
-    assert tables.most_frequent_first(counts, unseen=False).tolist() == [1, 3, 0]
-    assert tables.most_frequent_first(counts, unseen=True).tolist() == [1, 3, 0, 2, 4]
+    assert snapshot_tables.most_frequent_first(counts, unseen=False).tolist() == [1, 3, 0]
+    assert snapshot_tables.most_frequent_first(counts, unseen=True).tolist() == [1, 3, 0, 2, 4]
 
 
 def test_token_table_rows_go_with_their_labels() -> None:
     weight = torch.eye(5)
     weight[1] += 0.5 * weight[3]  # " cat" and "42" are neighbours
     ids = np.array([1, 3, 4])
-    table = tables.token_table(weight, Words(), np.array([0, 99, 0, 9, 0]), ids, neighbours_of=2)
+    table = snapshot_tables.token_table(weight, Words(), np.array([0, 99, 0, 9, 0]), ids, neighbours_of=2)
     assert (table.vectors == weight[ids].numpy()).all()
     assert next(iter(table.columns)) == "token"
     columns = {name: list(column) for name, column in table.columns.items()}
@@ -55,18 +55,18 @@ def test_token_table_rows_go_with_their_labels() -> None:
 @pytest.mark.parametrize("name", ["learned", "sinusoidal"])
 def test_positions_in_a_line(name: str) -> None:
     made = scheme(name)
-    table = tables.position_table(made)
+    table = snapshot_tables.position_table(made)
     assert table is not None
     x = torch.randn(1, 6, 8)
     torch.testing.assert_close(torch.from_numpy(table.vectors), (made.embed(x, torch.arange(6)) - x)[0].detach())
     assert list(table.columns[NEXT_POINT]) == [1, 2, 3, 4, 5, ""]
     assert table.columns["row"][5] == "position 5"
-    assert tables.relative_table(made) is None  # it would be the same points again
+    assert snapshot_tables.relative_table(made) is None  # it would be the same points again
 
 
 def test_sums() -> None:
     made, weight = scheme("learned"), torch.randn(5, 8)
-    table = tables.sum_table(made, weight, Words(), [1, 0], places=3)
+    table = snapshot_tables.sum_table(made, weight, Words(), [1, 0], places=3)
     assert table is not None
     assert table.columns["row"] == ["␣cat@0", "␣cat@2", "␣cat@5", "␣the@0", "␣the@2", "␣the@5"]
     assert list(table.columns[NEXT_POINT]) == [1, 2, "", 4, 5, ""]
@@ -76,17 +76,21 @@ def test_sums() -> None:
 
 def test_relative_rows() -> None:
     made = scheme("shaw", clip=2)
-    table = tables.relative_table(made)
+    table = snapshot_tables.relative_table(made)
     assert table is not None
     assert table.columns["row"] == [f"distance {i}" for i in (-2, -1, 0, 1, 2)]
     assert (table.vectors == made.table().detach().numpy()).all()
-    assert tables.position_table(made) is None
-    assert tables.sum_table(made, torch.randn(5, 8), Words(), [1], places=3) is None
+    assert snapshot_tables.position_table(made) is None
+    assert snapshot_tables.sum_table(made, torch.randn(5, 8), Words(), [1], places=3) is None
 
 
 def test_nope_has_nothing_to_show() -> None:
     made = scheme("none")
-    assert [tables.position_table(made), tables.relative_table(made), tables.bias_table(made)] == [None] * 3
+    assert [
+        snapshot_tables.position_table(made),
+        snapshot_tables.relative_table(made),
+        snapshot_tables.bias_table(made),
+    ] == [None] * 3
 
 
 class Biased(Scheme):
@@ -101,6 +105,6 @@ class Biased(Scheme):
 
 def test_bias_by_distance_of_the_layers_that_have_one() -> None:
     plain = scheme("none")
-    table = tables.bias_table(Biased(plain.config, plain.shape))
+    table = snapshot_tables.bias_table(Biased(plain.config, plain.shape))
     assert table is not None
     assert table.vectors.tolist() == [[-distance, -2 * distance] for distance in range(6)]

@@ -2,7 +2,7 @@
 
 from lightning import Callback, LightningModule, Trainer
 
-from embedlab.callbacks.writers import summary_writer
+from embedlab.tensorboard.writers import summary_writer
 
 LAYOUT = {
     "schemes side by side": {

@@ -9,12 +9,12 @@ import torch
 from lightning import Callback, Trainer
 from omegaconf import OmegaConf
 
-from embedlab.callbacks.markdown import code, table
-from embedlab.callbacks.tables import count_tokens, most_frequent_first
-from embedlab.callbacks.writers import summary_writer
 from embedlab.data.token_labels import token_kind, token_label
 from embedlab.evaluation.neighbours import nearest
 from embedlab.model.embeddings import LanguageModel
+from embedlab.tensorboard.markdown import code, table
+from embedlab.tensorboard.snapshot_tables import count_tokens, most_frequent_first
+from embedlab.tensorboard.writers import summary_writer
 from embedlab.training.module import LanguageModule
 
 

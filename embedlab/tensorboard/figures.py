@@ -7,11 +7,11 @@ import torch
 from lightning import Callback, Trainer
 from matplotlib.figure import Figure
 
-from embedlab.callbacks import drawings
-from embedlab.callbacks.tables import bias_by_distance, position_table, relative_table
-from embedlab.callbacks.writers import summary_writer
 from embedlab.evaluation.attention_maps import attention_by_distance
 from embedlab.model.embeddings import LanguageModel
+from embedlab.tensorboard import plots
+from embedlab.tensorboard.snapshot_tables import bias_by_distance, position_table, relative_table
+from embedlab.tensorboard.writers import summary_writer
 from embedlab.training.module import LanguageModule
 
 
@@ -22,14 +22,14 @@ class Figures(Callback):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         if (writer := summary_writer(trainer)) is not None:
             for name, figure in figures(module.model, some_windows(data)).items():
-                writer.add_image(name, drawings.pixels(figure), trainer.global_step, dataformats="HWC")
+                writer.add_image(name, plots.pixels(figure), trainer.global_step, dataformats="HWC")
 
     def on_results(self, trainer: Trainer, results: dict[str, Any]) -> None:
         """Called once by the training when results.json's content is known."""
         if (writer := summary_writer(trainer)) is None:
             return
-        figure = drawings.loss_by_position(results["loss_by_position"], results["position"])
-        writer.add_image("figures/loss_by_position", drawings.pixels(figure), trainer.global_step, dataformats="HWC")
+        figure = plots.loss_by_position(results["loss_by_position"], results["position"])
+        writer.add_image("figures/loss_by_position", plots.pixels(figure), trainer.global_step, dataformats="HWC")
         writer.flush()
 
 
@@ -46,14 +46,12 @@ def figures(model: LanguageModel, ids: torch.Tensor) -> dict[str, Figure]:
     made = {}
     for table in (position_table(scheme), relative_table(scheme)):
         if table is not None:
-            made[f"figures/{table.name}_similarity"] = drawings.similarity(table.vectors, str(table.columns["row"][0]))
+            made[f"figures/{table.name}_similarity"] = plots.similarity(table.vectors, str(table.columns["row"][0]))
     attention = attention_by_distance(model, ids.to(model.tokens.weight.device))
     if attention is not None:
-        made["figures/attention_by_distance"] = drawings.by_distance(
-            attention.numpy(), "mean attention weight", log=True
-        )
+        made["figures/attention_by_distance"] = plots.by_distance(attention.numpy(), "mean attention weight", log=True)
     biased = [layer for layer in range(scheme.shape.n_layers) if "bias" in scheme.hooks(layer)]
     if biased:
         curves = torch.stack([bias_by_distance(scheme, layer).cpu() for layer in biased])
-        made["figures/bias_by_distance"] = drawings.by_distance(curves.numpy(), "bias added to the logits", log=False)
+        made["figures/bias_by_distance"] = plots.by_distance(curves.numpy(), "bias added to the logits", log=False)
     return made

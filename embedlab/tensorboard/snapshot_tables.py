@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from embedlab.callbacks.projector_files import NEXT_POINT, Table
 from embedlab.data.token_labels import Tokens, token_kind, token_label
 from embedlab.evaluation.neighbours import nearest
 from embedlab.positions.base import Scheme
+from embedlab.tensorboard.projector_files import NEXT_POINT, Table
 
 Ids = NDArray[np.int64]
 

@@ -19,9 +19,9 @@ from tensorboard.plugins.hparams import api_pb2, metadata
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
 
 from embedlab import positions
-from embedlab.callbacks.writers import summary_writer
 from embedlab.config.settings import PositionConfig
 from embedlab.config.tree import Config, CorpusConfig
+from embedlab.tensorboard.writers import summary_writer
 from embedlab.training.module import LanguageModule
 
 Value = str | float | bool

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from lightning import Callback, LightningModule, Trainer
 
-from embedlab.callbacks import tables
-from embedlab.callbacks.projector_files import Table, write_snapshot
 from embedlab.config.settings import one_of
+from embedlab.tensorboard import snapshot_tables
+from embedlab.tensorboard.projector_files import Table, write_snapshot
 
 BEHIND = 10 * 365 * 86_400  # seconds: lists untrained tables behind trained ones, for the page opens with the first
 
@@ -64,18 +64,18 @@ class Projector(Callback):
         """All that the model has to show now, the token table first: the page opens with the first."""
         tokenizer, weight, scheme = datamodule.tokenizer, module.model.tokens.weight, module.model.scheme
         if self.counts is None:
-            self.counts = tables.count_tokens(datamodule.tokens.train, len(weight))
-        ids = tables.most_frequent_first(self.counts, unseen=self.vocabulary == "whole")
+            self.counts = snapshot_tables.count_tokens(datamodule.tokens.train, len(weight))
+        ids = snapshot_tables.most_frequent_first(self.counts, unseen=self.vocabulary == "whole")
         training = scheme.training
         scheme.eval()  # a scheme that draws positions at random in training shows its plain ones
-        tokens = tables.token_table(weight, tokenizer, self.counts, ids, neighbours_of)
+        tokens = snapshot_tables.token_table(weight, tokenizer, self.counts, ids, neighbours_of)
         shown = [
             tokens,
             umap_view(tokens) if umap else None,
-            tables.position_table(scheme),
-            tables.sum_table(scheme, weight, tokenizer, self.word_ids(tokenizer, ids), self.places),
-            tables.relative_table(scheme),
-            tables.bias_table(scheme),
+            snapshot_tables.position_table(scheme),
+            snapshot_tables.sum_table(scheme, weight, tokenizer, self.word_ids(tokenizer, ids), self.places),
+            snapshot_tables.relative_table(scheme),
+            snapshot_tables.bias_table(scheme),
         ]
         scheme.train(training)
         return [table for table in shown if table is not None]
@@ -85,7 +85,7 @@ class Projector(Callback):
         if self.words:
             encoded = [tokenizer.encode(word) for word in self.words]
             return [int(word[0]) for word in encoded if len(word) == 1]
-        return list(islice((i for i in ids.tolist() if tables.token_kind(tokenizer, i) == "word start"), 8))
+        return list(islice((i for i in ids.tolist() if snapshot_tables.token_kind(tokenizer, i) == "word start"), 8))
 
 
 def umap_view(table: Table) -> Table | None:
