@@ -15,6 +15,7 @@ settings.register_profile("embedlab", deadline=None)  # machines are shared: tim
 settings.load_profile("embedlab")
 
 ROOT = Path(__file__).parents[1]
+pytest_plugins = ["tests.commands", "tests.tiny"]  # fixtures of tests that start real commands
 
 
 @pytest.fixture

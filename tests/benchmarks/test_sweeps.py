@@ -11,7 +11,8 @@ from pathlib import Path
 import yaml
 
 from embedlab.runs.folder import job_folder
-from tests.sweeps.conftest import ROOT, Command, command, text, tiny  # noqa: F401  # fixtures
+from tests.commands import Command
+from tests.conftest import ROOT
 
 PLACES = ("output_dir=", "cache_dir=", "sweep_name=")
 
@@ -26,7 +27,7 @@ def results(top: Path, sweep: str) -> list[dict[str, float]]:
     return [json.loads(path.read_text()) for path in (top / "sweeps" / sweep).glob("*/results.json")]
 
 
-def test_jobs(command: Command, tmp_path: Path) -> None:  # noqa: F811
+def test_jobs(command: Command, tmp_path: Path) -> None:
     """Short trainings for what a job costs, because loading and logging between two steps belong to training too."""
 
     def sweep(name: str, steps: int, jobs: int, *extra: str) -> tuple[float, float]:
@@ -48,7 +49,7 @@ def test_jobs(command: Command, tmp_path: Path) -> None:  # noqa: F811
     )
 
 
-def test_a_hundred_finished_jobs(command: Command, tmp_path: Path) -> None:  # noqa: F811
+def test_a_hundred_finished_jobs(command: Command, tmp_path: Path) -> None:
     timed(command("-m", "seed=1", "sweep_name=many"))
     (done,) = (tmp_path / "sweeps" / "many").glob("*/results.json")
     top = done.parents[1]

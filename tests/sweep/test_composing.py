@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from embedlab.config import tree as configs
 from embedlab.runs.folder import job_folder
 from embedlab.sweep.composing import Composer
-from tests.sweeps.conftest import ROOT
+from tests.commands import ROOT
 
 POINTS = [
     ["seed=1"],

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from embedlab.training.resume.checkpoints import newest_whole
-from tests.resume.moments import fill
-from tests.resume.test_kill import bits
-from tests.sweeps.conftest import left_alone_by
-from tests.sweeps.started import Started
+from tests.commands import left_alone_by
+from tests.started import Started
+from tests.training.resume.moments import fill
+from tests.training.resume.test_kill import bits
 
 RUN = (
     "trainer.max_steps=120",
     "trainer.val_check_interval=50",
     "trainer.log_every_n_steps=1",  # metrics.csv and event files outgrow their first page
-    "+callbacks.moments._target_=tests.resume.moments.Moments",
+    "+callbacks.moments._target_=tests.training.resume.moments.Moments",
 )
 SWEEP = ("-m", "seed=1,2", "hydra.sweep.subdir=${seed}", *RUN)
 Start = Callable[..., Started]

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.sweeps.conftest import ROOT, Command
+from tests.commands import ROOT, Command
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-BREAKING = "+callbacks.breaking._target_=tests.sweeps.breaking.Breaking"
+BREAKING = "+callbacks.breaking._target_=tests.sweep.breaking.Breaking"
 PACKAGES = {"joblib": "hydra_plugins.hydra_joblib_launcher", "local": "hydra_plugins.hydra_submitit_launcher"}
 pytestmark = pytest.mark.slow
 

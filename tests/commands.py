@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.resume.conftest import text, tiny  # noqa: F401  # fixtures
-from tests.sweeps.started import Started
+from tests.started import Started
 
 Command = Callable[..., list[str]]
 
 
 @pytest.fixture
-def command(tiny: list[str], tmp_path: Path) -> Command:  # noqa: F811
+def command(tiny: list[str], tmp_path: Path) -> Command:
     """command("-m", "seed=1,2"): the whole command line; outputs go to tmp_path."""
     return lambda *arguments: command_line([*tiny, *arguments], tmp_path)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.resume.test_kill import bits
-from tests.sweeps.conftest import left_alone_by
-from tests.sweeps.started import Started, last_step, steps_told
-from tests.sweeps.test_sweeps import PACKAGES
+from tests.commands import left_alone_by
+from tests.started import Started, last_step, steps_told
+from tests.sweep.test_sweeps import PACKAGES
+from tests.training.resume.test_kill import bits
 
 SECONDS = 20  # from the signal until nothing is left; it takes 1 to 3 where the machine is free
 SWEEP = (
@@ -20,7 +20,7 @@ SWEEP = (
     "trainer.max_steps=80",
     "+callbacks.progress.lines=80",
     "data.num_workers=1",
-    "+callbacks.moments._target_=tests.resume.moments.Moments",
+    "+callbacks.moments._target_=tests.training.resume.moments.Moments",
 )
 LAUNCHERS = {
     "basic": ["hydra/launcher=basic"],

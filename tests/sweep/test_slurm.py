@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.sweeps.cluster import running_cluster, until, why_not
-from tests.sweeps.conftest import ROOT, Command
-from tests.sweeps.test_sweeps import BREAKING, Run, folders, trained, weights
+from tests.commands import ROOT, Command
+from tests.sweep.cluster import running_cluster, until, why_not
+from tests.sweep.test_sweeps import BREAKING, Run, folders, trained, weights
 
 SLURM = ("hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1")
 DDP = ("trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu")

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.resume.test_kill import bits
-from tests.sweeps.conftest import left_alone_by
-from tests.sweeps.started import Started, last_step, steps_told
+from tests.commands import left_alone_by
+from tests.started import Started, last_step, steps_told
+from tests.training.resume.test_kill import bits
 
 SECONDS = 15  # from a failure until nothing is left; it takes 1 to 2 where the machine is free
 RUN = (
@@ -21,7 +21,7 @@ RUN = (
     "hydra.sweep.subdir=${model.dropout}",
     "data.max_eval_tokens=528",  # 33 windows: they do not divide by two
     "+callbacks.progress.lines=16",
-    "+callbacks.moments._target_=tests.resume.moments.Moments",
+    "+callbacks.moments._target_=tests.training.resume.moments.Moments",
 )
 TWO = ("trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu")
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ import torch
 from embedlab.config.tree import Config
 from embedlab.training import run as training
 from embedlab.training.resume.checkpoints import LAST, PREVIOUS
-from tests.resume.test_kill import bits
+from tests.training.resume.test_kill import bits
 
 MakeConfig = Callable[..., Config]
 MOMENTS = [  # steps before them; an epoch has 7, validation comes after each 4, and last.ckpt with it
@@ -45,7 +45,7 @@ def run(make_config: MakeConfig, tiny: list[str], tmp_path: Path) -> Callable[..
             "data.num_workers=1",
             "callbacks.layout=null",
             "callbacks.hparams=null",
-            "+callbacks.moments._target_=tests.resume.moments.Moments",
+            "+callbacks.moments._target_=tests.training.resume.moments.Moments",
             f"run_dir={folder}",
         )
         process = multiprocessing.get_context("fork").Process(target=train, args=(config, moment, tmp_path))
