@@ -21,33 +21,36 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from embedlab import sweep
-from embedlab.config import tree as configs
+from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
 from embedlab.config.help import choices_help, settings_help
-from embedlab.config.settings import UserError
+from embedlab.config.tree import CONF
 from embedlab.distributed.launcher import device_count, train_on
-from embedlab.runs.folder import ERROR, LOCK, ElsewhereError, held, job_folder, quoted, results_of, write_error
-from embedlab.runs.full_disk import full_disk, told_in_one_line
-from embedlab.runs.signals import STATUSES, at_once, handled_by, submitted_again
-from embedlab.sweep.processes import end_with_parent, stopped
+from embedlab.positions import config_class
+from embedlab.positions.check import check_config, register
+from embedlab.runs.folder import ERROR, LOCK, ElsewhereError, job_folder, lock_folder, quoted, results_of, write_error
+from embedlab.runs.full_disk import full_disk, report_full_disk
+from embedlab.runs.signals import STATUSES, at_once, handled_by, requeue_on_timeout
+from embedlab.sweep.processes import exit_with_parent, stopped
 from embedlab.sweep.progress import time_left
 
 log = logging.getLogger("embedlab")
-CONF = Path(__file__).parents[1] / "conf"
 
 
 def main() -> None:
     """`python train.py`: Hydra's command line over `job`; exit status 1 and one line for a user's mistake."""
-    configs.register()
+    register()
     OmegaConf.register_new_resolver("choices_help", lambda: choices_help(CONF), replace=True)
-    OmegaConf.register_new_resolver("settings_help", settings_help, replace=True)
+    OmegaConf.register_new_resolver(
+        "settings_help", lambda name, file: settings_help(config_class(name, file)), replace=True
+    )
     OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
     sys.path.append(str(Path(sweep.__file__).parent / "on_path"))  # where Hydra finds our sweeper
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on, instead of printing them in its own way
     try:
-        sys.argv[1:] = taken_up(sys.argv[1:])
-        with told_in_one_line(Path("output_dir")):  # Hydra itself writes there first
+        sys.argv[1:] = expand_resume(sys.argv[1:])
+        with report_full_disk(Path("output_dir")):  # Hydra itself writes there first
             hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
     except (UserError, HydraException, OmegaConfBaseException) as error:
         if wants_traceback:
@@ -58,7 +61,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def taken_up(arguments: list[str]) -> list[str]:
+def expand_resume(arguments: list[str]) -> list[str]:
     """`resume=FOLDER` as the settings that the run in FOLDER was given, and its folder."""
     given = [argument for argument in arguments if argument.startswith("resume=")]
     if not given:
@@ -79,9 +82,9 @@ def job(cfg: DictConfig) -> float:
     if stopped:
         raise SystemExit(stopped[0])
     if in_sweep and multiprocessing.current_process().name != "MainProcess":
-        end_with_parent()
+        exit_with_parent()
     try:
-        with submitted_again(), handled_by(at_once), told_in_one_line(folder):
+        with requeue_on_timeout(), handled_by(at_once), report_full_disk(folder):
             return run_or_skip(cfg, folder, wait=bool(HydraConfig.get().sweeper.get("wait")))
     except ElsewhereError:
         if in_sweep:
@@ -107,8 +110,8 @@ def job(cfg: DictConfig) -> float:
 
 def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
     """Train unless that is done already; ElsewhereError where another process is at it."""
-    config = configs.typed(cfg)
-    with held(folder, wait):
+    config = check_config(cfg)
+    with lock_folder(folder, wait):
         told = HydraConfig.get().sweeper
         if label := told.get("label"):
             log.info("%s%s", label, time_left(folder.parent, told.begun, told.jobs))
@@ -119,11 +122,12 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
             if (n := device_count(config)) > 1:
                 train_on(n, folder)
             else:
+                from embedlab.evaluation import measure
                 from embedlab.sweep.isolation import isolated  # torch and Lightning: seconds that a mistyped
                 from embedlab.training.run import train  # setting and a finished job need not wait for
 
                 with isolated():
-                    train(config)
+                    train(config, measure)
             results = json.loads((folder / "results.json").read_bytes())
     return float(results["val"]["loss"])
 

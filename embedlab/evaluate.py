@@ -6,17 +6,14 @@ Nothing heavy is imported before folder, files and settings are known to be righ
 import argparse
 import json
 import sys
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
-from embedlab.cli import CONF
-from embedlab.config.settings import UserError
-from embedlab.config.tree import GROUPS, Config, typed
+from embedlab.config.errors import UserError
+from embedlab.config.tree import Config
+from embedlab.positions.check import check_config
+from embedlab.runs.read_config import read_config
 
 OPEN = ("evaluation.", "position.", "data.max_eval_tokens=", "data.batch_size=", "corpus.path=", "cache_dir=")
 HELP = f"""\
@@ -51,7 +48,7 @@ def run(folder: Path, overrides: list[str]) -> dict[str, Any]:
     """Evaluate the run in `folder`, write its results.json and return what that holds; UserError if that cannot be."""
     results = read_results(folder)
     checkpoint = find_checkpoint(folder)
-    config = read_config(folder, overrides)
+    config = changed_config(folder, overrides)
 
     from embedlab.evaluation.again import evaluate_again  # torch: seconds that a mistake need not wait for
 
@@ -74,60 +71,20 @@ def read_results(folder: Path) -> dict[str, Any]:
     return results
 
 
+def changed_config(folder: Path, overrides: list[str]) -> Config:
+    """Return the run's config with `overrides`. Raises UserError for a setting that training has fixed."""
+    for override in overrides:
+        if "=" not in override or not override.startswith(OPEN):
+            raise UserError(f"{override} cannot be changed after training: give {' '.join(OPEN)} with a value")
+    return check_config(read_config(folder, overrides))
+
+
 def find_checkpoint(folder: Path) -> Path:
     """The lowest validation loss's weights; the last ones where no validation was reached."""
     for name in ("best.ckpt", "last.ckpt"):
         if (path := folder / "checkpoints" / name).is_file():
             return path
     raise UserError(f"{folder}/checkpoints holds neither best.ckpt nor last.ckpt: without weights nothing is measured")
-
-
-def read_config(folder: Path, overrides: list[str]) -> Config:
-    """What Hydra wrote beside the run, with `overrides`; evaluation settings that the run did not know yet come from
-    conf/evaluation/default.yaml."""
-    for override in overrides:
-        if "=" not in override or not override.startswith(OPEN):
-            raise UserError(f"{override} cannot be changed after training: give {' '.join(OPEN)} with a value")
-    path = folder / ".hydra" / "config.yaml"
-    if not path.is_file():
-        raise UserError(f"{path} is missing: without it the model's shape is unknown")
-    try:
-        saved = OmegaConf.load(path)
-        assert isinstance(saved, DictConfig)
-        saved.evaluation = OmegaConf.merge(default_evaluation(), saved.evaluation)
-        saved.run_dir = str(folder.resolve())  # ${hydra:…} is known inside a job only
-        schema = OmegaConf.structured(Config)
-        schema.corpus = OmegaConf.structured(corpus_class(saved))
-        cfg = OmegaConf.merge(schema, saved)
-    except (OmegaConfBaseException, YAMLError, AssertionError, AttributeError, TypeError, OSError) as error:
-        raise UserError(f"{path} is no config of this version of embedlab: {_first_line(error)}") from error
-    for override in overrides:
-        try:
-            cfg = OmegaConf.merge(cfg, OmegaConf.from_dotlist([override]))
-        except (OmegaConfBaseException, YAMLError) as error:
-            raise UserError(f"{override}: {_first_line(error)}") from error
-    assert isinstance(cfg, DictConfig)
-    return typed(cfg)
-
-
-def default_evaluation() -> DictConfig:
-    """conf/evaluation/default.yaml without its line for Hydra."""
-    node = OmegaConf.load(CONF / "evaluation" / "default.yaml")
-    assert isinstance(node, DictConfig)
-    del node["defaults"]
-    return node
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def corpus_class(saved: DictConfig) -> type:
-    """The config class that has the saved corpus's settings."""
-    for path, node in GROUPS.items():
-        if path.startswith("corpus/") and {item.name for item in fields(node)} == set(saved.corpus):
-            return node
-    raise UserError(f"corpus={saved.corpus.get('name')} has settings that this version of embedlab does not know")
 
 
 if __name__ == "__main__":

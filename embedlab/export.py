@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import OmegaConf
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hypothesis import settings
 
-from embedlab.config import tree as configs
+from embedlab.config.tree import Config
+from embedlab.positions.check import check_config, register
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tests run beside one another
 settings.register_profile("embedlab", deadline=None)  # machines are shared: time decides nothing
@@ -19,14 +20,14 @@ pytest_plugins = ["tests.commands", "tests.tiny"]  # fixtures of tests that star
 
 
 @pytest.fixture
-def make_config(tmp_path: Path) -> Callable[..., configs.Config]:
+def make_config(tmp_path: Path) -> Callable[..., Config]:
     """make_config("position=none", …): the typed config that `python train.py position=none …` runs with."""
-    configs.register()
+    register()
 
-    def make(*overrides: str) -> configs.Config:
+    def make(*overrides: str) -> Config:
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             cfg = compose("config", [f"run_dir={tmp_path}", *overrides])
-        return configs.typed(cfg)
+        return check_config(cfg)
 
     return make
 

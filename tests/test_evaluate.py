@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from embedlab.config.settings import UserError
-from embedlab.evaluate import find_checkpoint, main, read_config, read_results
+from embedlab.config.errors import UserError
+from embedlab.evaluate import changed_config, find_checkpoint, main, read_results
 
 ROOT = Path(__file__).parents[1]
 ENV = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -48,7 +48,7 @@ def run_folder(tmp_path: Path) -> Path:
 
 
 def test_config_of_the_run_with_changes(run_folder: Path) -> None:
-    config = read_config(run_folder, ["evaluation.length_factors=[0.5,4]", "position.past_end=clamp"])
+    config = changed_config(run_folder, ["evaluation.length_factors=[0.5,4]", "position.past_end=clamp"])
     assert config.run_dir == str(run_folder)
     assert config.data.stride == 8
     assert config.corpus.path == "a.txt"  # type: ignore[attr-defined]  # of corpus=files
@@ -73,7 +73,7 @@ def test_config_of_the_run_with_changes(run_folder: Path) -> None:
 )
 def test_wrong_settings(run_folder: Path, override: str, told: str) -> None:
     with pytest.raises(UserError) as caught:
-        read_config(run_folder, [override])
+        changed_config(run_folder, [override])
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -82,7 +82,7 @@ def test_wrong_settings(run_folder: Path, override: str, told: str) -> None:
 def test_foreign_configs(run_folder: Path, text: str) -> None:
     (run_folder / ".hydra" / "config.yaml").write_text(text)
     with pytest.raises(UserError, match=r"config\.yaml|corpus=x"):
-        read_config(run_folder, [])
+        changed_config(run_folder, [])
 
 
 def test_wrong_folders(run_folder: Path) -> None:
@@ -102,7 +102,7 @@ def test_wrong_folders(run_folder: Path) -> None:
         find_checkpoint(run_folder)
     shutil.rmtree(run_folder / ".hydra")
     with pytest.raises(UserError, match="is missing"):
-        read_config(run_folder, [])
+        changed_config(run_folder, [])
 
 
 def test_mistakes_are_told_without_torch(run_folder: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 
 if TYPE_CHECKING:
     from embedlab.compare.comparison import Comparison
@@ -129,9 +129,9 @@ def _compare(options: argparse.Namespace, command: str) -> int:
 
 def _write(comparison: "Comparison", refused: list[str], folder: Path, command: str) -> None:
     from embedlab.compare import outputs, report
-    from embedlab.compare.charts.all_charts import charts, looks_of
+    from embedlab.compare.charts.all_charts import charts, style_of
 
-    looks = looks_of(comparison)
+    looks = style_of(comparison)
     several = len(comparison.groups) > 1
     drawn = [
         list(charts(comparison, group, looks, f"{place}_" if several else "")) if place <= CHARTED else []

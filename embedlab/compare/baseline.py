@@ -8,7 +8,7 @@ from embedlab.compare import statistics
 from embedlab.compare.metrics import Metric
 from embedlab.compare.rows import Group, Row
 from embedlab.compare.varying import natural, show
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 
 
 def against_baseline(

@@ -14,7 +14,7 @@ from embedlab.compare.metrics import Metric, choose
 from embedlab.compare.reading import Left, Run, clean
 from embedlab.compare.rows import Group, Row, Trial
 from embedlab.compare.varying import TUNED, known_key, select, show, varying, with_short_keys
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from embedlab.compare.reading import Run, number
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 
 DEFAULTS = ("test.bits_per_byte", "val.bits_per_byte", "test.loss", "val.loss")
 UNITS = {

@@ -12,7 +12,7 @@ from embedlab.compare.rows import Row
 from embedlab.compare.statistics import LEVEL
 from embedlab.compare.varying import RATE, SCALE, show
 from embedlab.compare.verdict import cells, decimals, heads, more, p_value, plain, plus_minus
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.runs.atomic_write import atomic_write
 
 OURS = "embedlab.compare"  # the mark by which a folder of ours is known

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from embedlab.compare.reading import Run
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 
 # What names a folder, splits work or watches a run, and cannot move a score; the corpus is known by its sha256.
 IGNORED = (

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-from embedlab import positions
 from embedlab.config.tree import GROUPS, Config
 
 
@@ -19,9 +18,9 @@ def choices_help(conf: Path) -> str:
     return _aligned(lines)
 
 
-def settings_help(position: str, file: str | None) -> str:
-    """Every setting; below position. those of the chosen scheme."""
-    lines = [*_settings(), *_sentences(positions.config_class(position, file), "position.")]
+def settings_help(scheme: type) -> str:
+    """Every setting; below position. those of the chosen scheme, whose config class is `scheme`."""
+    lines = [*_settings(), *_sentences(scheme, "position.")]
     return _aligned(sorted(set(lines), key=lines.index))
 
 

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from typing import Any
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 
 LOGGERS = {"WandbLogger": "wandb", "MLFlowLogger": "mlflow"}  # Lightning's class -> the package that it needs
 

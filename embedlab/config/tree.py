@@ -5,15 +5,16 @@ imports torch, so that `--help` and every mistake answer at once.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from embedlab import positions
+from embedlab.config.errors import UserError
 from embedlab.config.optional import check_packages
-from embedlab.config.settings import Shape, UserError, at_least, complaint, one_of, setting
+from embedlab.config.settings import at_least, one_of, setting
+
+CONF = Path(__file__).parents[2] / "conf"
 
 
 @dataclass(slots=True)
@@ -192,19 +193,12 @@ class Config:
     tokenizer: TokenizerConfig = setting("how text becomes token ids")
     data: DataConfig = setting("windows and batches")
     model: ModelConfig = setting("token table and prediction head")
-    position: Any = setting("the positional scheme")
+    position: Any = setting("the positional scheme")  # a PositionConfig once positions.check has read it
     optimizer: OptimizerConfig = setting("AdamW with warm-up and cosine decay")
     evaluation: EvaluationConfig = setting("what is measured after training")
     trainer: dict[str, Any] = setting("Lightning's Trainer, as its own documentation has it")
     logger: dict[str, Any] = setting("Lightning's loggers, by name")
     callbacks: dict[str, Any] = setting("Lightning's callbacks, by name")
-
-    @property
-    def shape(self) -> Shape:
-        """What the positional scheme must know of the model and its training."""
-        model, steps = self.model, self.trainer.get("max_steps")
-        n_steps = steps if isinstance(steps, int) and steps > 0 else None  # -1: epochs count
-        return Shape(model.embedding_dim, model.n_heads, model.n_layers, self.data.context_length, n_steps)
 
     def validate(self) -> None:
         """Raise UserError for the first setting that cannot work."""
@@ -212,7 +206,6 @@ class Config:
         at_least(1, threads=1 if self.threads is None else self.threads)
         for part in (self.corpus, self.tokenizer, self.data, self.model, self.optimizer, self.evaluation):
             part.validate()
-        self.position.validate(self.shape)
         check_packages(self.logger)
 
 
@@ -235,21 +228,3 @@ def register() -> None:
     for path, node in GROUPS.items():
         group, _, name = path.rpartition("/")
         store.store(name=name, group=f"schema/{group}".rstrip("/"), node=node)
-    for name in positions.names():
-        store.store(name=name, group="schema/position", node=positions.config_class(name))
-
-
-def typed(cfg: DictConfig) -> Config:
-    """The composed yaml as typed objects, checked; UserError for whatever is wrong with it."""
-    # a scheme outside the package has no schema before this: its keys would not fit the node that Hydra composed
-    position = positions.configure(OmegaConf.to_container(cfg.position, resolve=True))
-    rest = cfg.copy()
-    OmegaConf.update(rest, "position", None)
-    try:
-        config = OmegaConf.to_object(rest)
-    except (OmegaConfBaseException, AttributeError, TypeError) as error:
-        raise UserError(complaint(error)) from error
-    assert isinstance(config, Config)
-    config.position = position
-    config.validate()
-    return config

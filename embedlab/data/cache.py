@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 
 log = logging.getLogger(__name__)
 META = "meta.json"  # {"files": {name: sha256}, "info": what `build` returned}

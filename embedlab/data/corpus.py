@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.config.tree import CorpusConfig, DownloadConfig, FilesConfig, PythonDocsConfig
 from embedlab.data import python_docs
 from embedlab.data.cache import sha256_of

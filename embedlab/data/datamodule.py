@@ -9,7 +9,7 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.data.loader import TrainLoader
 from embedlab.data.shuffle import ShuffledBatches

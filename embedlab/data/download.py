@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.config.tree import DownloadConfig
 from embedlab.data.cache import sha256_of
 

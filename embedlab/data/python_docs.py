@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.data.cache import cached
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 
 ROUNDS = 8
 BLOCK = 1 << 14  # windows

@@ -18,7 +18,8 @@ import numpy as np
 import tiktoken
 import tiktoken.load
 
-from embedlab.config.settings import UserError, one_of
+from embedlab.config.errors import UserError
+from embedlab.config.settings import one_of
 from embedlab.config.tree import TokenizerConfig
 
 END_OF_TEXT = "<|endoftext|>"

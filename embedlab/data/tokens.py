@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.config.tree import CorpusConfig
 from embedlab.data.cache import cached
 from embedlab.data.corpus import Corpus, Document, open_corpus

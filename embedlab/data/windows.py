@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from embedlab.config.settings import UserError, at_least
+from embedlab.config.errors import UserError
+from embedlab.config.settings import at_least
 
 
 class SlidingWindows(Dataset[tuple[Tensor, Tensor]]):

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.runs.folder import ERROR
 from embedlab.runs.signals import handled_by

@@ -7,14 +7,15 @@ import threading
 import time
 from pathlib import Path
 
-from embedlab.evaluate import read_config
+from embedlab.positions.check import check_config
 from embedlab.runs.folder import write_error
-from embedlab.runs.full_disk import told_in_one_line
+from embedlab.runs.full_disk import report_full_disk
+from embedlab.runs.read_config import read_config
 from embedlab.runs.signals import at_once, handled_by
 
 
 def main(folder: Path) -> None:
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    threading.Thread(target=exit_with_parent, daemon=True).start()
     first = os.environ["LOCAL_RANK"] == "0"
     log_file = logging.FileHandler(folder / "train.log")
     logging.basicConfig(
@@ -24,10 +25,11 @@ def main(folder: Path) -> None:
     )
     with handled_by(at_once):
         try:
+            from embedlab.evaluation import measure
             from embedlab.training.run import train
 
-            with told_in_one_line(folder):
-                train(read_config(folder, []))
+            with report_full_disk(folder):
+                train(check_config(read_config(folder)), measure)
         except Exception as error:
             if "Connection" in str(error):  # most likely another one has failed: let that tell why, and us be ended
                 time.sleep(5)
@@ -35,7 +37,7 @@ def main(folder: Path) -> None:
             os._exit(1)  # the others may wait in a collective: no orderly end is possible
 
 
-def end_with_parent() -> None:
+def exit_with_parent() -> None:
     """The pipe closes when the process at its other end is gone, however it went."""
     os.read(sys.stdin.fileno(), 1)
     os._exit(1)

@@ -8,12 +8,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.evaluation import measure
-from embedlab.runs.results import git_state, scores_table, versions, write_json
+from embedlab.runs.results import git_state, versions, write_json
 from embedlab.training.module import LanguageModule
+from embedlab.training.summary import scores_table
 
 
 def evaluate_again(config: Config, checkpoint: Path, results: dict[str, Any], folder: Path) -> dict[str, Any]:

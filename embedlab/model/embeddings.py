@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from embedlab import positions as schemes
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.model.blocks import AttentionHead, LinearHead
 from embedlab.model.loss import chunked_cross_entropy, token_losses
+from embedlab.positions.config import shape_of
 
 
 class LanguageModel(nn.Module):
@@ -28,7 +29,7 @@ class LanguageModel(nn.Module):
             self.tokens = token_table(vocab_size, model.embedding_dim, model.init_std)
             self.head = AttentionHead(model) if model.head == "attention" else LinearHead(model, vocab_size)
             torch.manual_seed(config.seed + 1)
-            self.scheme = schemes.build_from(config.position, config.shape)
+            self.scheme = schemes.build_from(config.position, shape_of(config))
         self.dropout = nn.Dropout(model.dropout)
         self.chunk = model.loss_chunk_tokens
         hooks = self.scheme.hooks()

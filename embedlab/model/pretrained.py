@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.data.token_labels import token_label
 from embedlab.data.tokenizer import Tokenizer
 

@@ -22,18 +22,26 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from embedlab.config.settings import PositionConfig, Shape, UserError, complaint
+from embedlab.config.errors import UserError, complaint
+from embedlab.positions.config import PositionConfig, Shape
 
 if TYPE_CHECKING:
     from embedlab.positions.base import Scheme
 
-LIGHT = {"embedlab.config.settings", "embedlab.positions", *sys.stdlib_module_names}  # what a config class may use
+NOT_SCHEMES = {"__init__", "base", "check", "config"}
+LIGHT = {  # what a config class may use
+    "embedlab.config.errors",
+    "embedlab.config.settings",
+    "embedlab.positions",
+    "embedlab.positions.config",
+    *sys.stdlib_module_names,
+}
 
 
 def names() -> list[str]:
     """Names of all schemes that ship, in alphabetical order."""
     stems = (path.stem for path in Path(__file__).parent.glob("*.py"))
-    return sorted(stem for stem in stems if stem not in ("__init__", "base"))
+    return sorted(stem for stem in stems if stem not in NOT_SCHEMES)
 
 
 def build(

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from embedlab.config.settings import PositionConfig, Shape
 from embedlab.positions.base import Scheme, distances
+from embedlab.positions.config import PositionConfig, Shape
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ otherwise (randomized positions, an offset, interpolation pass their own).
 
 from torch import Tensor, nn
 
-from embedlab.config.settings import PositionConfig, Shape
+from embedlab.positions.config import PositionConfig, Shape
 
 HOOKS = ("embed", "rotate", "bias", "score", "values")
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from embedlab.config.settings import PositionConfig, Shape, at_least, setting
+from embedlab.config.settings import at_least, setting
 from embedlab.positions.base import Scheme
+from embedlab.positions.config import PositionConfig, Shape
 
 
 @dataclass(slots=True)

@@ -15,9 +15,10 @@ from typing import Any
 
 from torch import Tensor
 
-from embedlab.config.settings import PositionConfig, Shape, at_least, setting
+from embedlab.config.settings import at_least, setting
 from embedlab.positions import build_from, configure
 from embedlab.positions.base import Composed
+from embedlab.positions.config import PositionConfig, Shape
 
 
 @dataclass(slots=True)

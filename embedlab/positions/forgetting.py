@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedlab.config.settings import PositionConfig, Shape
 from embedlab.positions.base import Scheme
+from embedlab.positions.config import PositionConfig, Shape
 
 
 @dataclass(slots=True)

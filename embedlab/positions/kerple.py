@@ -15,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedlab.config.settings import PositionConfig, Shape, one_of, setting
+from embedlab.config.settings import one_of, setting
 from embedlab.positions.base import Scheme, distances
+from embedlab.positions.config import PositionConfig, Shape
 
 KERNELS = ("log", "power")
 

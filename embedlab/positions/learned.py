@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from embedlab.config.settings import PositionConfig, Shape, UserError, at_least, one_of, setting
+from embedlab.config.errors import UserError
+from embedlab.config.settings import at_least, one_of, setting
 from embedlab.positions.base import Scheme
+from embedlab.positions.config import PositionConfig, Shape
 
 PAST_END = ("refuse", "clamp")
 

@@ -5,8 +5,8 @@ Source: Kazemnejad et al. 2023, "The Impact of Positional Encoding on Length Gen
 
 from dataclasses import dataclass
 
-from embedlab.config.settings import PositionConfig, Shape
 from embedlab.positions.base import Scheme
+from embedlab.positions.config import PositionConfig, Shape
 
 
 @dataclass(slots=True)

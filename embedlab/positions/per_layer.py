@@ -11,9 +11,11 @@ Oracle: the inner schemes themselves, layer by layer.
 from dataclasses import dataclass
 from typing import Any
 
-from embedlab.config.settings import PositionConfig, Shape, UserError, setting
+from embedlab.config.errors import UserError
+from embedlab.config.settings import setting
 from embedlab.positions import build_from, configure
 from embedlab.positions.base import Composed, Scheme
+from embedlab.positions.config import PositionConfig, Shape
 
 
 @dataclass(slots=True)

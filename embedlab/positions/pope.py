@@ -16,8 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedlab.config.settings import PositionConfig, Shape, falling, setting
+from embedlab.config.settings import check_base, setting
 from embedlab.positions.base import Scheme
+from embedlab.positions.config import PositionConfig, Shape
 
 
 @dataclass(slots=True)
@@ -27,7 +28,7 @@ class PopeConfig(PositionConfig):
     base: float = setting("longest wavelength over 2π, in tokens", 10_000.0)
 
     def validate(self, shape: Shape) -> None:
-        falling(self.base)
+        check_base(self.base)
 
     def build(self, shape: Shape) -> "Pope":
         return Pope(self, shape)

@@ -16,9 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from embedlab.config.settings import PositionConfig, Shape, UserError, at_least, one_of, setting
+from embedlab.config.errors import UserError
+from embedlab.config.settings import at_least, one_of, setting
 from embedlab.positions import build_from, configure
 from embedlab.positions.base import Composed
+from embedlab.positions.config import PositionConfig, Shape
 
 WITHOUT_PLACES = ("none", "cope", "forgetting", "path")  # they read only the order of tokens
 EVALUATE = ("plain", "drawn")

@@ -19,8 +19,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from embedlab.config.settings import PositionConfig, Shape, UserError, falling, one_of, setting
+from embedlab.config.errors import UserError
+from embedlab.config.settings import check_base, one_of, setting
 from embedlab.positions.base import Scheme
+from embedlab.positions.config import PositionConfig, Shape
 
 LAYOUTS = ("half", "interleaved")
 SCALINGS = ("none", "linear", "ntk", "yarn")
@@ -40,7 +42,7 @@ class RotaryConfig(PositionConfig):
     def validate(self, shape: Shape) -> None:
         one_of(LAYOUTS, position__layout=self.layout)
         one_of(SCALINGS, position__scaling=self.scaling)
-        falling(self.base)
+        check_base(self.base)
         if not 0 < self.fraction <= 1:
             raise UserError(f"position.fraction={self.fraction} is no share: give a number above 0, up to 1")
         least = 4 if self.scaling == "ntk" else 2

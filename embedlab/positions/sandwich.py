@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from embedlab.config.settings import PositionConfig, Shape, UserError, falling, setting
+from embedlab.config.errors import UserError
+from embedlab.config.settings import check_base, setting
 from embedlab.positions.base import Scheme
+from embedlab.positions.config import PositionConfig, Shape
 
 
 @dataclass(slots=True)
@@ -27,7 +29,7 @@ class SandwichConfig(PositionConfig):
     def validate(self, shape: Shape) -> None:
         if self.dims < 2 or self.dims % 2:
             raise UserError(f"position.dims={self.dims} makes no pairs of sine and cosine: give an even number, as 128")
-        falling(self.base)
+        check_base(self.base)
 
     def build(self, shape: Shape) -> "Sandwich":
         return Sandwich(self, shape)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from embedlab.config.settings import PositionConfig, Shape, falling, setting
+from embedlab.config.settings import check_base, setting
 from embedlab.positions.base import Scheme
+from embedlab.positions.config import PositionConfig, Shape
 
 
 @dataclass(slots=True)
@@ -25,7 +26,7 @@ class SinusoidalConfig(PositionConfig):
     base: float = setting("longest wavelength over 2π, in tokens", 10_000.0)
 
     def validate(self, shape: Shape) -> None:
-        falling(self.base)
+        check_base(self.base)
 
     def build(self, shape: Shape) -> "Sinusoidal":
         return Sinusoidal(self, shape)

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from embedlab.config.settings import PositionConfig, Shape, UserError, at_least, setting
+from embedlab.config.errors import UserError
+from embedlab.config.settings import at_least, setting
 from embedlab.positions.base import Scheme, distances
+from embedlab.positions.config import PositionConfig, Shape
 
 
 @dataclass(slots=True)

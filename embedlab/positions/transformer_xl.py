@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from embedlab.config.settings import PositionConfig, Shape, at_least, falling, setting
+from embedlab.config.settings import at_least, check_base, setting
 from embedlab.positions.base import Scheme, distances
+from embedlab.positions.config import PositionConfig, Shape
 from embedlab.positions.sinusoidal import sinusoids
 
 
@@ -28,7 +29,7 @@ class TransformerXlConfig(PositionConfig):
 
     def validate(self, shape: Shape) -> None:
         at_least(0, position__init_std=self.init_std)
-        falling(self.base)
+        check_base(self.base)
 
     def build(self, shape: Shape) -> "TransformerXl":
         return TransformerXl(self, shape)

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from embedlab.config.settings import PositionConfig, Shape, UserError, falling, setting
+from embedlab.config.errors import UserError
+from embedlab.config.settings import check_base, setting
 from embedlab.positions.base import Scheme
+from embedlab.positions.config import PositionConfig, Shape
 from embedlab.positions.rotary import turn
 
 
@@ -26,7 +28,7 @@ class XposConfig(PositionConfig):
     scale_base: float = setting("distance in tokens at which pair m has faded to its ζ_m", 512.0)
 
     def validate(self, shape: Shape) -> None:
-        falling(self.base)
+        check_base(self.base)
         if self.scale_base <= 0:
             raise UserError(f"position.scale_base={self.scale_base} is no distance: give more than 0, as 512")
         if shape.head_dim % 2:

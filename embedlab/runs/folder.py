@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.runs.same_settings import differences, plain
 
@@ -45,7 +45,7 @@ def quoted(value: str) -> str:
 
 
 @contextmanager
-def held(folder: Path, wait: bool) -> Iterator[None]:
+def lock_folder(folder: Path, wait: bool) -> Iterator[None]:
     """Nobody else works in the folder meanwhile; ElsewhereError where somebody does and `wait` is false.
 
     The system frees the lock when its process ends, however it ends.

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -27,7 +27,7 @@ def message(full: OSError, folder: Path) -> str:
 
 
 @contextmanager
-def told_in_one_line(folder: Path) -> Iterator[None]:
+def report_full_disk(folder: Path) -> Iterator[None]:
     """UserError where the disk of a run's folder is full.
 
     Neither the log's file nor TensorBoard's thread print tracebacks of their own meanwhile: both meet it first, and

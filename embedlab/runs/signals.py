@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 
 # By submitit's wish two minutes before; `sbatch --signal=USR2@120` gives the same. Windows has no such signal.
 TIME_IS_UP = getattr(signal, "SIGUSR2", signal.SIGTERM)
@@ -34,7 +34,7 @@ def at_once(number: int, frame: Any) -> None:
 
 
 @contextmanager
-def submitted_again() -> Iterator[None]:
+def requeue_on_timeout() -> Iterator[None]:
     """A job whose time was up goes back into Slurm's queue, now that it has saved and stopped.
 
     By submitit's own handler, which at once would lose all since the last checkpoint: Slurm then ends the process.

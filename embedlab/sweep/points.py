@@ -6,7 +6,7 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 
 Point = list[str]  # the overrides of one job
 

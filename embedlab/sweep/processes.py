@@ -89,7 +89,7 @@ def _send(pid: int, number: int) -> bool:
 
 
 @functools.cache
-def end_with_parent() -> None:
+def exit_with_parent() -> None:
     """Let this process, a worker of joblib's, end where the sweep's process was killed: its job first saves.
 
     Ctrl-C is nothing to it between two jobs: it would die of it, and joblib kills all others where one dies.

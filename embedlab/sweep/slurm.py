@@ -22,7 +22,7 @@ from submitit.core.core import Job
 from submitit.core.utils import DelayedSubmission, JobPaths
 from submitit.slurm.slurm import SlurmInfoWatcher, SlurmJob
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.runs.signals import at_once, handled_by
 
 log = logging.getLogger("embedlab")

@@ -14,8 +14,8 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from embedlab.config.settings import UserError
-from embedlab.config.tree import typed
+from embedlab.config.errors import UserError
+from embedlab.positions.check import check_config
 from embedlab.runs import folder as job
 from embedlab.runs.folder import quoted
 from embedlab.runs.full_disk import full_disk, message
@@ -115,7 +115,7 @@ class Sweeper(BasicSweeper):
             with read_write(cfg), open_dict(cfg):
                 del cfg["hydra"]
             try:
-                job.results_of(folder, typed(cfg))
+                job.results_of(folder, check_config(cfg))
                 one.end("skipped", "finished before")
                 log.info("%s — finished before, skipped", one)
             except UserError as error:

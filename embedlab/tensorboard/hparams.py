@@ -19,8 +19,8 @@ from tensorboard.plugins.hparams import api_pb2, metadata
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
 
 from embedlab import positions
-from embedlab.config.settings import PositionConfig
 from embedlab.config.tree import Config, CorpusConfig
+from embedlab.positions.config import PositionConfig
 from embedlab.tensorboard.writers import summary_writer
 from embedlab.training.module import LanguageModule
 

@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,21 +15,24 @@ from hydra.utils import instantiate
 from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities import rank_zero_only
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
-from embedlab.evaluation import measure
+from embedlab.model.embeddings import LanguageModel
 from embedlab.model.pretrained import load_table
+from embedlab.positions.config import shape_of
 from embedlab.runs.folder import interrupted
-from embedlab.runs.results import SCHEMA, git_state, show, versions, write_json
+from embedlab.runs.results import SCHEMA, git_state, versions, write_json
 from embedlab.runs.same_settings import differences, plain
 from embedlab.training.costs import Costs, peak_memory_bytes
 from embedlab.training.module import LanguageModule
 from embedlab.training.resume import history
 from embedlab.training.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newest_whole
+from embedlab.training.summary import show
 from embedlab.training.threads import set_threads
 
 log = logging.getLogger("embedlab")
+Measure = Callable[[LanguageModel, TextData, Config], dict[str, Any]]  # what is measured of the trained model
 
 QUIET = (  # what Lightning warns of and we mean to do
     ".*does not have many workers.*",  # windows are slices of a memory map: workers would cost more than they bring
@@ -39,11 +43,11 @@ QUIET = (  # what Lightning warns of and we mean to do
 )
 
 
-def train(config: Config) -> dict[str, Any]:
-    """Train and evaluate one model; writes the run's folder, results.json last, and returns what that holds."""
+def train(config: Config, measure: Measure) -> dict[str, Any]:
+    """Train one model and `measure` it; writes the run's folder, results.json last, and returns what that holds."""
     clear_lightning_handlers()
     folder = Path(config.run_dir)
-    for message in config.position.cautions(config.shape):
+    for message in config.position.cautions(shape_of(config)):
         log.warning("%s", message)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
 
@@ -70,7 +74,7 @@ def train(config: Config) -> dict[str, Any]:
             return {}  # one process evaluates, on all of the text
         load_best(module, folder)
         module.to(trainer.strategy.root_device)  # Lightning leaves it on the CPU, where evaluating a GPU's model crawls
-    results = collect(config, data, module, costs)
+    results = collect(config, data, module, costs, measure)
     for callback in callbacks:
         if hasattr(callback, "on_results"):  # ours; Lightning knows no moment after the last evaluation
             callback.on_results(trainer, results)
@@ -117,7 +121,7 @@ def log_start(config: Config, data: TextData, module: LanguageModule) -> None:
     )
 
 
-def collect(config: Config, data: TextData, module: LanguageModule, costs: Costs) -> dict[str, Any]:
+def collect(config: Config, data: TextData, module: LanguageModule, costs: Costs, measure: Measure) -> dict[str, Any]:
     """Everything that results.json holds; DESIGN's contract names the keys, units stand in the README."""
     return {
         "schema": SCHEMA,
@@ -129,7 +133,7 @@ def collect(config: Config, data: TextData, module: LanguageModule, costs: Costs
         "tokens_per_second": costs.tokens_per_second,
         "train_seconds": costs.train_seconds,
         "peak_memory_bytes": peak_memory_bytes(),
-        "cautions": config.position.cautions(config.shape),
+        "cautions": config.position.cautions(shape_of(config)),
         "versions": versions(),
         "corpus": data.tokens.corpus,
         "git": git_state(Path(__file__).parent),

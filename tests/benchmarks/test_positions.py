@@ -22,8 +22,8 @@ from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 
 from embedlab import positions
-from embedlab.config import tree as configs
 from embedlab.model.embeddings import LanguageModel
+from embedlab.positions.check import check_config, register
 from tests.conftest import ROOT
 
 VOCAB, D, LAYERS, H, B, T = 4096, 128, 2, 4, 32, 64
@@ -50,11 +50,11 @@ def step_of(model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor]) -> Step:
 
 
 def ours(name: str) -> Step:
-    configs.register()
+    register()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         size = (f"model.embedding_dim={D}", f"model.n_layers={LAYERS}", f"model.n_heads={H}", f"data.batch_size={B}")
         cfg = compose("config", ["run_dir=.", f"position={name}", f"data.context_length={T}", *size])
-    model = LanguageModel(configs.typed(cfg), VOCAB)
+    model = LanguageModel(check_config(cfg), VOCAB)
     return step_of(model, model.loss)
 
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedlab.compare import fairness, outputs, reading
-from embedlab.compare.charts.all_charts import charts, looks_of
+from embedlab.compare.charts.all_charts import charts, style_of
 from embedlab.compare.comparison import Comparison, compare
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 
 
 def kinds(*folders: Path) -> tuple[int, list[str]]:
@@ -164,4 +164,4 @@ def test_any_value_in_any_place_is_read_or_named(tmp_path_factory: pytest.TempPa
 def test_any_value_in_any_place_is_drawn(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     comparison = compared_with(tmp_path_factory.mktemp("junk"), with_one_value_replaced(data))
     for group in comparison.groups if comparison else ():
-        assert list(charts(comparison, group, looks_of(comparison)))
+        assert list(charts(comparison, group, style_of(comparison)))

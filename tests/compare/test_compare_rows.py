@@ -11,7 +11,7 @@ from embedlab.compare import fairness
 from embedlab.compare.comparison import Comparison, compare
 from embedlab.compare.reading import Run
 from embedlab.compare.varying import varying, with_short_keys
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 
 Runs = Callable[..., list[Run]]
 

@@ -16,7 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
 from embedlab import positions
-from embedlab.config import tree as configs
+from embedlab.positions.check import check_config, register
 from embedlab.sweep.points import points_of
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ NEEDED = {"corpus/files": ["corpus.path=my.txt"]}  # what a choice asks the user
 
 @pytest.fixture
 def hydra() -> Iterator[None]:
-    configs.register()
+    register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield
 
@@ -64,7 +64,7 @@ def test_every_choice_works(hydra: None, monkeypatch: pytest.MonkeyPatch, choice
         "embedlab.config.optional.find_spec", lambda package: package
     )  # as if each logger's were installed
     group, _, name = choice.rpartition("/")
-    config = configs.typed(composed(f"{group}={name}", *NEEDED.get(choice, [])))
+    config = check_config(composed(f"{group}={name}", *NEEDED.get(choice, [])))
     assert config.run_dir == "somewhere"
 
 
@@ -73,7 +73,7 @@ def test_jobs_of_an_experiment_work(hydra: None, experiment: str) -> None:
     """Every swept value at least once, the others as in the first job: all pairs would take minutes."""
     first, *others = sweep(experiment) or [[]]
     for job in [first, *(job for job in others if len(set(job) - set(first)) == 1 or len(job) != len(first))]:
-        configs.typed(composed(f"experiment={experiment}", *job))
+        check_config(composed(f"experiment={experiment}", *job))
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
@@ -95,7 +95,7 @@ def test_the_experiments_that_are_promised(hydra: None) -> None:
     tries = Counter(next(part for part in job if part.startswith("position=")) for job in tuned)
     assert set(tries.values()) == {4 * 3}, "every scheme has the same budget"
     assert {"position.scale=8", "position=t5", "optimizer.lr=0.002", "seed=1"} in map(set, tuned)
-    chapter = configs.typed(composed("experiment=chapter"))
+    chapter = check_config(composed("experiment=chapter"))
     assert (chapter.data.context_length, chapter.data.stride, chapter.data.batch_size) == (4, 4, 8)
     assert chapter.model.embedding_dim == 256
     assert (chapter.tokenizer.name, chapter.tokenizer.vocab_size) == ("gpt2", None)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from embedlab.config import optional
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 
 EXTRA = {"csv": [], "tensorboard": ["tensorboard"], "wandb": ["wandb"], "mlflow": ["mlflow"],

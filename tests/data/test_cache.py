@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.data.cache import cached
 
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import embedlab.data.corpus as module
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.config.tree import DownloadConfig, FilesConfig
 from embedlab.data.cache import sha256_of
 from embedlab.data.corpus import Corpus, find_files, open_corpus

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 

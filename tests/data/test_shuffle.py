@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.data import shuffle
 from embedlab.data.loader import TrainLoader
 from embedlab.data.shuffle import Permutation, ShuffledBatches

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.config.tree import TokenizerConfig
 from embedlab.data.tokenizer import END_OF_TEXT, load_tokenizer
 

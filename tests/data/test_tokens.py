@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import embedlab.data.corpus
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.config.tree import FilesConfig
 from embedlab.data import tokens
 from embedlab.data.tokens import prepare

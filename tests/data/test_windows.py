@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.data.windows import SlidingWindows, whole_batch
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.model.embeddings import LanguageModel, token_table
 

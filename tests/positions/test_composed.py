@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_model import L, TinyModel, scheme, some_ids
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.model.attention import attend
 from embedlab.positions.base import Composed
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from tiny_model import N_LAYERS, L, TinyModel, some_ids
 from torch import Tensor
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.positions import names
 
 # Settings that take another way through a scheme's code; every scheme also runs with its defaults.

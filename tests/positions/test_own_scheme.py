@@ -10,14 +10,15 @@ import torch
 from tiny_model import L, TinyModel, scheme, some_ids
 
 from embedlab import positions
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 
 OWN = '''
 """Stripes: tokens an even distance away are nearer."""
 from dataclasses import dataclass
 
 from embedlab.positions.base import Scheme, distances
-from embedlab.config.settings import PositionConfig, Shape, setting
+from embedlab.config.settings import setting
+from embedlab.positions.config import PositionConfig, Shape
 
 
 @dataclass(slots=True)

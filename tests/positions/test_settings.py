@@ -11,7 +11,8 @@ from tiny_model import D, H, L, TinyModel, scheme, some_ids
 from torch import Tensor
 
 from embedlab import positions
-from embedlab.config.settings import Shape, UserError
+from embedlab.config.errors import UserError
+from embedlab.positions.config import Shape
 
 SHAPE = Shape(D, H, 3, L)
 K = D // H

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.distributed.launcher import device_count
-from embedlab.runs.folder import ElsewhereError, held, job_folder, killed, results_of, write_error
+from embedlab.runs.folder import ElsewhereError, job_folder, killed, lock_folder, results_of, write_error
 from embedlab.sweep.progress import names, spoken, time_left
 
 MakeConfig = Callable[..., Config]
@@ -57,15 +57,15 @@ def test_a_finished_job_must_have_had_the_same_settings(make_config: MakeConfig,
 
 
 def hold_and_die(folder: Path) -> None:
-    with held(folder, wait=False):
+    with lock_folder(folder, wait=False):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
 def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
-    with held(tmp_path, wait=False):
+    with lock_folder(tmp_path, wait=False):
         assert not killed(tmp_path)
-        with pytest.raises(ElsewhereError), held(tmp_path, wait=False):
+        with pytest.raises(ElsewhereError), lock_folder(tmp_path, wait=False):
             pass
     assert not killed(tmp_path)
     process = multiprocessing.get_context("fork").Process(target=hold_and_die, args=(tmp_path,))
@@ -73,13 +73,13 @@ def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     process.join()
     assert process.exitcode == -signal.SIGKILL
     assert killed(tmp_path)
-    with held(tmp_path, wait=False):
+    with lock_folder(tmp_path, wait=False):
         pass
     assert not killed(tmp_path)
 
 
 def hold_and_leave_a_child(folder: Path) -> None:
-    with held(folder, wait=False):
+    with lock_folder(folder, wait=False):
         if os.fork() == 0:  # as a loader's process, which outlives its parent by up to five seconds
             time.sleep(1)
             os._exit(0)
@@ -91,7 +91,7 @@ def test_a_killed_processs_children_hold_nothing(tmp_path: Path) -> None:
     process = multiprocessing.get_context("fork").Process(target=hold_and_leave_a_child, args=(tmp_path,))
     process.start()
     process.join()
-    with held(tmp_path, wait=False):
+    with lock_folder(tmp_path, wait=False):
         pass
 
 

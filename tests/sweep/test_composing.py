@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from embedlab.config import tree as configs
+from embedlab.positions.check import register
 from embedlab.runs.folder import job_folder
 from embedlab.sweep.composing import Composer
 from tests.commands import ROOT
@@ -34,7 +34,7 @@ POINTS = [
 
 @pytest.fixture
 def loader() -> Iterator[ConfigLoaderImpl]:
-    configs.register()
+    register()
     for name in ("choices_help", "settings_help"):
         OmegaConf.register_new_resolver(name, lambda *_: "", replace=True)
     OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)

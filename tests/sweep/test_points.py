@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.sweep.points import Point, points_of
 
 RATES = ["position=none,t5", "optimizer.lr=1,2,3,4", "seed=1,2"]

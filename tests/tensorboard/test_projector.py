@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from embedlab import positions
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 from embedlab.tensorboard.projector import Projector
 
 SETTINGS: dict[str, Any] = {"steps": [2], "vocabulary": "seen", "words": [], "places": 3, "neighbours_of": 10}

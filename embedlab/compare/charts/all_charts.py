@@ -12,10 +12,10 @@ from embedlab.compare.comparison import Comparison
 from embedlab.compare.rows import Group
 
 
-def charts(comparison: Comparison, group: Group, looks_of: dict[str, Look], prefix: str = "") -> Iterator[Chart]:
+def charts(comparison: Comparison, group: Group, style_of: dict[str, Look], prefix: str = "") -> Iterator[Chart]:
     """Every chart that this group's runs have data for; names of files begin with `prefix`."""
     with look():
-        yield from _all(Drawing(comparison, group, looks_of, prefix))
+        yield from _all(Drawing(comparison, group, style_of, prefix))
 
 
 def _all(
@@ -97,7 +97,7 @@ def _all(
     yield from heads(drawing)
 
 
-def looks_of(comparison: Comparison) -> dict[str, Look]:
+def style_of(comparison: Comparison) -> dict[str, Look]:
     """The look of every scheme in all charts of a comparison."""
     baselines = [row.colour_key for row in comparison.rows if row.is_baseline]
     return looks(list(dict.fromkeys(row.colour_key for row in comparison.rows)), list(dict.fromkeys(baselines)))

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import CheckpointIO
 
-from embedlab.config.settings import UserError
+from embedlab.config.errors import UserError
 
 log = logging.getLogger("embedlab")
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"

@@ -1,0 +1,20 @@
+"""Mistakes that the user can mend, and OmegaConf's errors in one line. Imports no torch."""
+
+from omegaconf.errors import ConfigKeyError, MissingMandatoryValue
+
+
+class UserError(ValueError):
+    """Something that the user can mend: the message names the override, its value and the remedy."""
+
+
+def complaint(error: Exception) -> str:
+    """OmegaConf's complaint in one line; slots refuse keys smuggled in with `+` by an AttributeError."""
+    key = getattr(error, "full_key", None)
+    if isinstance(error, ConfigKeyError):
+        return f"+{key} names no setting: `python train.py --help` lists all"
+    if isinstance(error, AttributeError):
+        _, _, typo = str(error).removesuffix("'").rpartition("'")  # 'Config' object has no attribute 'typo'
+        return f"+{typo} names no setting: `python train.py --help` lists all"
+    if isinstance(error, MissingMandatoryValue):
+        return f"{key} has no value: give {key}=VALUE"
+    return f"{key}: {str(error).strip().splitlines()[0]}"

@@ -1,0 +1,57 @@
+"""The config of a run that is on disk. Imports no torch."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from embedlab.config.errors import UserError
+from embedlab.config.tree import CONF, GROUPS, Config
+
+
+def read_config(folder: Path, overrides: Sequence[str] = ()) -> DictConfig:
+    """Return what Hydra wrote beside the run, with `overrides`; evaluation settings that the run did not know yet come
+    from conf/evaluation/default.yaml. Raises UserError where that is missing or no config of this version."""
+    path = folder / ".hydra" / "config.yaml"
+    if not path.is_file():
+        raise UserError(f"{path} is missing: without it the model's shape is unknown")
+    try:
+        saved = OmegaConf.load(path)
+        assert isinstance(saved, DictConfig)
+        saved.evaluation = OmegaConf.merge(default_evaluation(), saved.evaluation)
+        saved.run_dir = str(folder.resolve())  # ${hydra:…} is known inside a job only
+        schema = OmegaConf.structured(Config)
+        schema.corpus = OmegaConf.structured(corpus_class(saved))
+        cfg = OmegaConf.merge(schema, saved)
+    except (OmegaConfBaseException, YAMLError, AssertionError, AttributeError, TypeError, OSError) as error:
+        raise UserError(f"{path} is no config of this version of embedlab: {_first_line(error)}") from error
+    for override in overrides:
+        try:
+            cfg = OmegaConf.merge(cfg, OmegaConf.from_dotlist([override]))
+        except (OmegaConfBaseException, YAMLError) as error:
+            raise UserError(f"{override}: {_first_line(error)}") from error
+    assert isinstance(cfg, DictConfig)
+    return cfg
+
+
+def default_evaluation() -> DictConfig:
+    """conf/evaluation/default.yaml without its line for Hydra."""
+    node = OmegaConf.load(CONF / "evaluation" / "default.yaml")
+    assert isinstance(node, DictConfig)
+    del node["defaults"]
+    return node
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def corpus_class(saved: DictConfig) -> type:
+    """The config class that has the saved corpus's settings."""
+    for path, node in GROUPS.items():
+        if path.startswith("corpus/") and {item.name for item in fields(node)} == set(saved.corpus):
+            return node
+    raise UserError(f"corpus={saved.corpus.get('name')} has settings that this version of embedlab does not know")

@@ -1,0 +1,60 @@
+"""The short tables at a run's end."""
+
+import math
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+BASELINES = {
+    "unigram": "unigram, validation",
+    "bigram": "add-one bigram, validation",
+    "unigram_entropy": "the corpus's unigram entropy",
+}
+
+
+def show(results: dict[str, Any], folder: Path) -> None:
+    """The short table at a run's end, where the outputs lie, and the command that shows them."""
+    console = Console(highlight=False)
+    console.print(scores_table(results))
+    console.print(costs_table(results))
+    for caution in results["cautions"]:
+        console.print(f"note: {caution}", style="yellow", markup=False)
+    shown = os.path.relpath(folder) if folder.is_relative_to(Path.cwd()) else str(folder)
+    quoted = shlex.quote(shown)
+    console.print(f"outputs      {shown}", markup=False, soft_wrap=True)
+    console.print(f"TensorBoard  tensorboard --logdir {quoted}", markup=False, soft_wrap=True)
+
+
+def scores_table(results: dict[str, Any]) -> Table:
+    """Model and baselines on held-out text."""
+    table = Table(title=f"position={results['position']} on {results['corpus']['name']}")
+    for heading in ("", "nats/token", "perplexity", "bits/byte"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for part in ("val", "test"):
+        score = results[part]
+        cells = (f"{score['loss']:.3f}", f"{score['perplexity']:.1f}", f"{score['bits_per_byte']:.3f}")
+        table.add_row(f"model, {'validation' if part == 'val' else part}", *cells)
+    bits_per_nat = results["val"]["bits_per_byte"] / results["val"]["loss"]
+    for name, label in BASELINES.items():
+        loss = results["baselines"][name]
+        table.add_row(label, f"{loss:.3f}", f"{math.exp(loss):.1f}", f"{loss * bits_per_nat:.3f}")
+    return table
+
+
+def costs_table(results: dict[str, Any]) -> Table:
+    """Learned numbers by part, speed and memory."""
+    table = Table(show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    parameters = results["parameters"]
+    table.add_row("parameters", f"{parameters['total']:,}")
+    for part, label in (("position", "positions"), ("embedding", "token table"), ("head", "head")):
+        table.add_row(f"  {label}", f"{parameters[part]:,}")
+    table.add_row("tokens/s in training", f"{results['tokens_per_second']:,.0f}")
+    table.add_row("training", f"{results['train_seconds']:.1f} s")
+    table.add_row("peak memory", f"{results['peak_memory_bytes'] / 1e9:.2f} GB")
+    return table
