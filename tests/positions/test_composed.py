@@ -9,6 +9,7 @@ from tiny_model import L, TinyModel, scheme, some_ids
 from embedlab.config.errors import UserError
 from embedlab.model.attention import attend
 from embedlab.positions.base import Composed
+from embedlab.positions.config import shape_of
 
 
 def qkv(T: int = L) -> torch.Tensor:
@@ -133,7 +134,7 @@ def test_a_saved_model_remembers_that_its_scheme_is_gone() -> None:
 
 def test_settings_reach_composed_schemes_from_the_command_line(make_config: Callable[..., object]) -> None:
     config = make_config("position=per_layer", "position.schemes=[rotary,rotary,{name: t5, buckets: 8},none]")
-    assert [part.name for part, _, _ in config.position.parts(config.shape._replace(n_layers=4))] == [
+    assert [part.name for part, _, _ in config.position.parts(shape_of(config)._replace(n_layers=4))] == [
         "rotary",
         "t5",
         "none",

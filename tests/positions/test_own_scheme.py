@@ -11,6 +11,7 @@ from tiny_model import L, TinyModel, scheme, some_ids
 
 from embedlab import positions
 from embedlab.config.errors import UserError
+from embedlab.positions.config import shape_of
 
 OWN = '''
 """Stripes: tokens an even distance away are nearer."""
@@ -57,7 +58,7 @@ def test_python(own_file: Path) -> None:
 def test_command_line(own_file: Path, make_config: Callable[..., object]) -> None:
     config = make_config("position=none", "position.name=stripes", f"position.file={own_file}", "+position.period=5")
     assert config.position.period == 5
-    own = positions.build_from(config.position, config.shape)
+    own = positions.build_from(config.position, shape_of(config))
     assert own.bias(torch.arange(L), 0)[0, :, 0].tolist() == [float(i % 5 == 0) for i in range(L)]
 
 

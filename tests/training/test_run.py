@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
+from embedlab.evaluation import measure
 from embedlab.training.run import train
 
 SMALL = (  # seconds: bytes, a width of 16, some steps
@@ -44,7 +45,7 @@ def run(make_config: Callable[..., Config], tmp_path: Path) -> Callable[..., tup
         folder = tmp_path / f"run{next(made)}"
         folder.mkdir()
         own = (f"corpus.path={text}", f"cache_dir={tmp_path}/cache", f"run_dir={folder}")
-        return train(make_config(*SMALL, *own, *overrides)), folder
+        return train(make_config(*SMALL, *own, *overrides), measure), folder
 
     return start
 

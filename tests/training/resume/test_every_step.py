@@ -12,6 +12,7 @@ from lightning import Trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from embedlab.config.tree import Config
+from embedlab.evaluation import measure
 from embedlab.training import run
 from embedlab.training.resume.callback import Checkpoints
 
@@ -47,12 +48,12 @@ def test_goes_on_from_every_step(
             shutil.copytree(whole, tmp_path / f"at_{trainer.fit_loop.total_batch_idx + 1}")
 
         patched.setattr(Checkpoints, "save", save_and_copy)
-        run.train(make_config(*tiny, *overrides, "callbacks.last.seconds=0", f"run_dir={whole}"))
+        run.train(make_config(*tiny, *overrides, "callbacks.last.seconds=0", f"run_dir={whole}"), measure)
     expected = state(whole)
     copies = sorted(tmp_path.glob("at_*"), key=lambda path: int(path.name[3:]))
     assert len(copies) >= 8
     for copy in copies[::every]:
-        run.train(make_config(*tiny, *overrides, "callbacks.last.seconds=0", f"run_dir={copy}"))
+        run.train(make_config(*tiny, *overrides, "callbacks.last.seconds=0", f"run_dir={copy}"), measure)
         assert (copy.name, {key for key, value in state(copy).items() if value != expected[key]}) == (copy.name, set())
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from embedlab.config.tree import Config
+from embedlab.evaluation import measure
 from embedlab.training import run
 
 KILLS = 20
@@ -28,7 +29,7 @@ def test_killed_runs_end_with_the_same_bits(
         return made
 
     torch.set_num_threads(1)
-    run.train(config("whole"))
+    run.train(config("whole"), measure)
     expected = bits(tmp_path / "whole")
     draw = random.Random(0)
     fork = multiprocessing.get_context("fork")  # a process of its own without the seconds that imports take

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from embedlab.config.tree import Config
+from embedlab.evaluation import measure
 from embedlab.training import run as training
 from embedlab.training.resume.checkpoints import LAST, PREVIOUS
 from tests.training.resume.test_kill import bits
@@ -62,7 +63,7 @@ def train(config: Config, moment: str, folder: Path) -> None:
     os.environ |= {"MOMENT": f"{moment}:kill", "MOMENT_FILE": str(folder / "moment")}
     if " " in moment:
         kill_while_saving(moment)
-    training.train(config)
+    training.train(config, measure)
 
 
 def kill_while_saving(moment: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from embedlab.config.tree import Config
+from embedlab.evaluation import measure
 from embedlab.training import run, threads
 
 TWO = 2
@@ -25,10 +26,10 @@ def test_a_run_goes_on_with_as_many_as_it_began_with(
     monkeypatch.setattr(threads, "LARGE_TABLE", 0)  # where a launcher's share counts
     config = make_config(*tiny, "trainer.max_steps=2", f"run_dir={tmp_path}")
     torch.set_num_threads(TWO)
-    run.train(config)
+    run.train(config, measure)
     (tmp_path / "results.json").unlink()
     torch.set_num_threads(1)
-    run.train(config)
+    run.train(config, measure)
     assert torch.get_num_threads() == TWO
 
 
