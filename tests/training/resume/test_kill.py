@@ -36,7 +36,7 @@ def test_killed_runs_end_with_the_same_bits(
     kills = finished = 0
     while kills < KILLS or not finished:
         name = f"run_{finished}"
-        process = fork.Process(target=run.train, args=(config(name),))
+        process = fork.Process(target=run.train, args=(config(name), measure))
         process.start()
         process.join(draw.uniform(0.1, 1.5) if kills < KILLS else 120)
         if process.exitcode is None:
