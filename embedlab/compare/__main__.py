@@ -131,10 +131,10 @@ def _write(comparison: "Comparison", refused: list[str], folder: Path, command: 
     from embedlab.compare import outputs, report
     from embedlab.compare.charts.all_charts import charts, style_of
 
-    looks = style_of(comparison)
+    styles = style_of(comparison)
     several = len(comparison.groups) > 1
     drawn = [
-        list(charts(comparison, group, looks, f"{place}_" if several else "")) if place <= CHARTED else []
+        list(charts(comparison, group, styles, f"{place}_" if several else "")) if place <= CHARTED else []
         for place, group in enumerate(comparison.groups, 1)
     ]
     outputs.clear_figures(folder)
@@ -144,7 +144,7 @@ def _write(comparison: "Comparison", refused: list[str], folder: Path, command: 
         (folder / "figures" / f"{chart.name}.png").write_bytes(chart.png)
         names += [f"{chart.name}.svg", f"{chart.name}.png"]
     outputs.write(comparison, folder, refused, names)
-    outputs.write_whole(folder / "report.html", report.page(comparison, refused, drawn, looks, command))
+    outputs.write_whole(folder / "report.html", report.page(comparison, refused, drawn, styles, command))
 
 
 def _output(options: argparse.Namespace) -> Path:

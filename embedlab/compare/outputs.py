@@ -11,7 +11,7 @@ from embedlab.compare.comparison import Comparison
 from embedlab.compare.rows import Row
 from embedlab.compare.statistics import LEVEL
 from embedlab.compare.varying import RATE, SCALE, show
-from embedlab.compare.verdict import cells, decimals, heads, more, p_value, plain, plus_minus
+from embedlab.compare.verdict import cells, decimals, headings, more, p_value, plain, plus_minus
 from embedlab.config.errors import UserError
 from embedlab.runs.atomic_write import atomic_write
 
@@ -137,7 +137,7 @@ def markdown(comparison: Comparison) -> str:
         head = metric.name + (f" ({metric.unit})" if metric.unit else "")
         lines += [f"**{_cell(group.title)}**", ""] if group.title else []
         gap_head = f"Δ from {_cell(group.baseline)}"
-        columns = [*map(_cell, heads(comparison)), head, "seeds", gap_head, "p (Holm)", "more seeds", "parameters"]
+        columns = [*map(_cell, headings(comparison)), head, "seeds", gap_head, "p (Holm)", "more seeds", "parameters"]
         columns.append("tokens/s")
         lines += [f"| {' | '.join(columns)} |", "|---" * len(comparison.by) + "|--:" * 7 + "|"]
         for row in group.rows:

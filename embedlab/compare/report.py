@@ -13,12 +13,12 @@ from string import Template
 
 from embedlab import __version__
 from embedlab.compare.charts.frame import Chart
-from embedlab.compare.charts.style import Look, css, properties
+from embedlab.compare.charts.style import Style, css, properties
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.reading import Run, clean
 from embedlab.compare.rows import Group, Row
 from embedlab.compare.varying import show
-from embedlab.compare.verdict import cells, decimals, heads, interval, more, p_value, plain, seeds, signed, verdict
+from embedlab.compare.verdict import cells, decimals, headings, interval, more, p_value, plain, seeds, signed, verdict
 
 MOST = 400  # rows of a table on the page; all are in comparison.csv
 COMMANDS = 200
@@ -37,7 +37,7 @@ def page(
     comparison: Comparison,
     refused: Sequence[str],
     charts: Sequence[Sequence[Chart]],
-    looks: dict[str, Look],
+    styles: dict[str, Style],
     command: str,
 ) -> str:
     """The whole report; `charts` has one list for each group."""
@@ -49,7 +49,7 @@ def page(
         *_refused(refused),
     ]
     for group, drawn in zip(comparison.groups, charts, strict=True):
-        parts += [*_answer(comparison, group), *_ranking(comparison, group, looks), *_charts(group, drawn)]
+        parts += [*_answer(comparison, group), *_ranking(comparison, group, styles), *_charts(group, drawn)]
     parts += [*_warnings(comparison), *_again(comparison.runs, command), *_left(comparison)]
     template = Template(files("embedlab.compare").joinpath("template.html").read_text(encoding="utf-8"))
     return template.substitute(
@@ -105,9 +105,9 @@ def _sentences(found: Sequence[str]) -> str:
     return "<ul>" + "".join(f'<li class="{k}">{escape(s)}</li>' for k, s in zip(kinds, found, strict=True)) + "</ul>"
 
 
-def _ranking(comparison: Comparison, group: Group, looks: dict[str, Look]) -> Iterator[str]:
+def _ranking(comparison: Comparison, group: Group, styles: dict[str, Style]) -> Iterator[str]:
     columns = (
-        *heads(comparison),
+        *headings(comparison),
         f"mean ({comparison.metric.unit or comparison.metric.name})",
         "95 % interval",
         "seeds",
@@ -124,7 +124,7 @@ def _ranking(comparison: Comparison, group: Group, looks: dict[str, Look]) -> It
     yield "<thead><tr>" + "".join(f'<th scope="col">{escape(name)}</th>' for name in columns) + "</tr></thead><tbody>"
     shades = properties()
     for row in group.rows[:MOST]:
-        dot = f'<span class="dot" style="background:{shades[looks[row.colour_key].colour]}"></span>'
+        dot = f'<span class="dot" style="background:{shades[styles[row.colour_key].colour]}"></span>'
         first, *rest = cells(row)
         name = f"<b>{escape(first)}</b>" if row.decided else escape(first)
         figures = "".join(f"<td>{escape(cell)}</td>" for cell in (*rest, *_figures(row)))

@@ -11,7 +11,7 @@ from rich.text import Text
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.reading import Left
 from embedlab.compare.rows import Group
-from embedlab.compare.verdict import cells, decimals, heads, more, p_value, plain, plus_minus, verdict
+from embedlab.compare.verdict import cells, decimals, headings, more, p_value, plain, plus_minus, verdict
 
 ROWS = 40  # more are in comparison.csv
 NOTES = 12
@@ -50,7 +50,7 @@ def _table(comparison: Comparison, group: Group, wide: bool) -> Table:
     title = metric.name + (f" ({metric.unit})" if metric.unit else "") + f" · Δ from {group.baseline}"
     title += f" · {group.title}" if group.title else ""
     table = Table(title=Text(title, style="bold"), title_justify="left", header_style="bold", box=SIMPLE_HEAD)
-    for name in heads(comparison):
+    for name in headings(comparison):
         table.add_column(Text(name), overflow="fold")
     for name in ("mean ± 95 %", "seeds", "Δ ± 95 %", "p (Holm)", "more seeds", *(WIDE_ONLY if wide else ())):
         table.add_column(name, justify="right", no_wrap=True)

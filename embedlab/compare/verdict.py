@@ -46,7 +46,7 @@ def p_value(p: float | None) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
 
 
-def heads(comparison: Comparison) -> list[str]:
+def headings(comparison: Comparison) -> list[str]:
     """Names of the columns that make a row: the last part of each key."""
     return [key if key == "position.name" else key.rpartition(".")[2] for key in comparison.by]
 

@@ -1,4 +1,4 @@
-"""Colours that hold for colour-blind readers and on both pages, and one look a scheme."""
+"""Colours that hold for colour-blind readers and on both pages, and one style for each scheme."""
 
 import itertools
 
@@ -67,10 +67,10 @@ def test_hues_stay_apart_for_every_eye(page: int, kind: str) -> None:
 
 def test_looks_differ_and_the_rest_is_grey() -> None:
     names = [f"scheme{place}" for place in range(20)]
-    looks = style.looks(names, ["none"])
-    named = [look for look in looks.values() if look.named]
+    styles = style.assign_styles(names, ["none"])
+    named = [one for one in styles.values() if one.named]
     assert len(named) == style.COLOURED + 1
-    assert len({(look.colour, look.dash) for look in named}) == len(named)
-    assert len({(look.colour, look.marker) for look in named}) == len(named)
-    assert looks["none"] == style.BASELINE
-    assert looks["scheme19"] == style.GREY
+    assert len({(one.colour, one.dash) for one in named}) == len(named)
+    assert len({(one.colour, one.marker) for one in named}) == len(named)
+    assert styles["none"] == style.BASELINE
+    assert styles["scheme19"] == style.GREY

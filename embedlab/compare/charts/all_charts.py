@@ -1,26 +1,24 @@
-"""All charts of one ranking, in the order of the report; each leaves itself out where no run has its data."""
+"""All charts of one ranking, in the order of the report. A chart that no run has data for is not drawn."""
 
 from collections.abc import Iterator
 
 from embedlab.compare.charts import mean_curves
 from embedlab.compare.charts.context import RANGE, Drawing
-from embedlab.compare.charts.frame import Chart, look
-from embedlab.compare.charts.line_charts import heads, lines
+from embedlab.compare.charts.frame import Chart, chart_settings
+from embedlab.compare.charts.line_charts import attention_heads, lines
 from embedlab.compare.charts.metric_charts import ranking, rates, scatter, sweep
-from embedlab.compare.charts.style import Look, looks
+from embedlab.compare.charts.style import Style, assign_styles
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.rows import Group
 
 
-def charts(comparison: Comparison, group: Group, style_of: dict[str, Look], prefix: str = "") -> Iterator[Chart]:
-    """Every chart that this group's runs have data for; names of files begin with `prefix`."""
-    with look():
+def charts(comparison: Comparison, group: Group, style_of: dict[str, Style], prefix: str = "") -> Iterator[Chart]:
+    """Yield every chart that this group's runs have data for; file names begin with `prefix`."""
+    with chart_settings():
         yield from _all(Drawing(comparison, group, style_of, prefix))
 
 
-def _all(
-    drawing: Drawing,
-) -> Iterator[Chart]:
+def _all(drawing: Drawing) -> Iterator[Chart]:
     metric, unit = drawing.metric, drawing.unit
     yield ranking(drawing)
     yield from lines(
@@ -94,10 +92,10 @@ def _all(
             mean_curves.lens(kind),
             "Mean over layers, heads and queries. " + RANGE,
         )
-    yield from heads(drawing)
+    yield from attention_heads(drawing)
 
 
-def style_of(comparison: Comparison) -> dict[str, Look]:
-    """The look of every scheme in all charts of a comparison."""
+def style_of(comparison: Comparison) -> dict[str, Style]:
+    """Return the style of every scheme in all charts of a comparison."""
     baselines = [row.colour_key for row in comparison.rows if row.is_baseline]
-    return looks(list(dict.fromkeys(row.colour_key for row in comparison.rows)), list(dict.fromkeys(baselines)))
+    return assign_styles(list(dict.fromkeys(row.colour_key for row in comparison.rows)), list(dict.fromkeys(baselines)))

@@ -1,4 +1,4 @@
-"""What all charts of one ranking share: which schemes are drawn, how each looks and what it is called."""
+"""What all charts of one ranking share: which schemes are drawn, in which style and under which name."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from embedlab.compare.charts import mean_curves
 from embedlab.compare.charts.frame import Chart, finish
-from embedlab.compare.charts.style import Look
+from embedlab.compare.charts.style import Style
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.metrics import Metric
 from embedlab.compare.rows import Group, Row
@@ -21,20 +21,21 @@ RANGE = "Bands span the seeds from lowest to highest."
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """One group's charts; `prefix` keeps the files of several groups apart."""
+    """One group to draw; `prefix` keeps the chart files of several groups apart."""
 
     comparison: Comparison
     group: Group
-    looks: dict[str, Look]
+    styles: dict[str, Style]
     prefix: str = ""
 
     @property
     def metric(self) -> Metric:
+        """What the comparison ranks by."""
         return self.comparison.metric
 
     @property
     def unit(self) -> str:
-        """Unit of curves."""
+        """The unit of the curves."""
         return mean_curves.unit(self.metric)
 
     @property
@@ -44,25 +45,29 @@ class Drawing:
 
     @property
     def drawn(self) -> list[Row]:
-        """The best row of every scheme that has a colour, and some in grey."""
-        greys = [row for row in self.best if not self.looks[row.colour_key].named][:GREYS]
-        return [row for row in self.best if self.looks[row.colour_key].named] + greys
+        """The best row of every coloured scheme, and up to GREYS rows in grey."""
+        greys = [row for row in self.best if not self.styles[row.colour_key].named][:GREYS]
+        return [row for row in self.best if self.styles[row.colour_key].named] + greys
 
     @property
     def axis(self) -> str:
-        """The metric's unit and which way is better."""
+        """The axis label: the metric's unit, and whether lower or higher is better."""
         return f"{self.metric.unit or self.metric.name}, {self.better} is better"
 
     @property
     def better(self) -> str:
+        """`higher` or `lower`."""
         return "higher" if self.metric.higher_is_better else "lower"
 
-    def named(self, keys: Iterable[tuple[str, str]]) -> list[tuple[str, Look]]:
-        """Legend entries for (name, scheme) pairs that have a colour."""
-        return [(name, self.looks[key]) for name, key in keys if self.looks[key].named]
+    def named(self, keys: Iterable[tuple[str, str]]) -> list[tuple[str, Style]]:
+        """Return legend entries for those (name, scheme) pairs whose scheme has a colour."""
+        return [(name, self.styles[key]) for name, key in keys if self.styles[key].named]
 
     def names(self, rows: Sequence[Row]) -> tuple[dict[str, str], str]:
-        """{row: its name in a legend} and what the rows share: the scheme alone where all else is equal."""
+        """Return {row label: name in the legend} and a sentence on what all rows share.
+
+        The name is the scheme alone where all other settings are equal.
+        """
         shared = [key for key in self.comparison.by[1:] if len({row.keys[key] for row in rows}) == 1]
         if rows and len(shared) == len(self.comparison.by) - 1 > 0:
             same = ", ".join(f"{key} {show(rows[0].keys[key])}" for key in shared)
@@ -71,13 +76,13 @@ class Drawing:
         return {row.label: row.label for row in rows}, about
 
     def line(self, axes: Axes, key: str, xs: Sequence[float], drawn: mean_curves.Line, dots: bool) -> None:
-        """One scheme's line with its band."""
-        style = self.looks[key]
+        """Draw one scheme's line with its band."""
+        style = self.styles[key]
         if style.named and drawn.low != drawn.high:
             axes.fill_between(xs, drawn.low, drawn.high, color=style.colour, alpha=0.15, linewidth=0)
         drawn_as: dict[str, Any] = {"linestyle": style.dash, "linewidth": 1.7 if style.named else 0.8}
         axes.plot(xs, drawn.y, color=style.colour, marker=style.marker if dots else None, **drawn_as)
 
     def finish(self, name: str, title: str, about: str, figure: Figure) -> Chart:
-        """The chart under this group's name."""
+        """Render the chart under this group's prefix."""
         return finish(self.prefix + name, title, about, figure)

@@ -1,4 +1,7 @@
-"""The frame of every chart: sizes, text, legend below, PNG and SVG. Drawn without pyplot, which keeps global state."""
+"""The frame of every chart: sizes, text, legend below, PNG and SVG.
+
+Nothing here uses pyplot, which keeps global state.
+"""
 
 import io
 import warnings
@@ -15,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from embedlab.compare.charts.style import AXIS, GRID, INK, PAPER, Look
+from embedlab.compare.charts.style import AXIS, GRID, INK, PAPER, Style
 
 WIDTH = 4.4  # inches: at a phone's 340 px, 9 pt stay 9.7 px
 PLOT = 2.35  # height of the axes
@@ -53,7 +56,7 @@ RC: dict[Any, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart ready to be written: `name` is the file's, `about` its sentence in the report."""
+    """A rendered chart: `name` is the name of its files, `about` its sentence in the report."""
 
     name: str
     title: str
@@ -63,15 +66,15 @@ class Chart:
 
 
 @contextmanager
-def look() -> Iterator[None]:
-    """Matplotlib set up for these charts, and as it was afterwards."""
+def chart_settings() -> Iterator[None]:
+    """Set matplotlib up for these charts, and restore its settings afterwards."""
     with matplotlib.rc_context(RC), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # names in scripts that the font lacks
         yield
 
 
 def frame(title: str, unit: str, x: str, keys: int, columns: int, plot: float = PLOT) -> tuple[Figure, Axes]:
-    """A figure with one axes, room for `keys` legend entries below, and its title, unit and x label in place."""
+    """Make a figure with title, unit, one axes with its x label, and space for `keys` legend entries below."""
     rows = -(-keys // columns)
     below = FOOT + (rows * KEY + 0.08 if rows else 0)
     figure = Figure(figsize=(WIDTH, HEAD + plot + below))
@@ -83,17 +86,17 @@ def frame(title: str, unit: str, x: str, keys: int, columns: int, plot: float = 
 
 
 def heading(figure: Figure, title: str, unit: str) -> None:
-    """Title and, under it, what the y axis measures."""
+    """Write the title and, below it, what the y axis measures."""
     height = figure.get_figheight()
     figure.text(0.12 / WIDTH, 1 - 0.2 / height, title, fontsize=10.5, fontweight="bold", va="center")
     figure.text(0.12 / WIDTH, 1 - 0.41 / height, unit, fontsize=8.5, va="center", color=AXIS[0])
 
 
-def legend(figure: Figure, entries: Sequence[tuple[str, Look]], columns: int) -> None:
-    """Names below the plot, in the order given."""
+def legend(figure: Figure, entries: Sequence[tuple[str, Style]], columns: int) -> None:
+    """Write the names below the axes, in the given order."""
     if not entries:
         return
-    handles = [Line2D([], [], color=look.colour, linestyle=look.dash, marker=look.marker) for _, look in entries]
+    handles = [Line2D([], [], color=style.colour, linestyle=style.dash, marker=style.marker) for _, style in entries]
     figure.legend(
         handles,
         [label(name) for name, _ in entries],
@@ -111,19 +114,19 @@ def legend(figure: Figure, entries: Sequence[tuple[str, Look]], columns: int) ->
 
 
 def label(name: str, most: int = 30) -> str:
-    """A name as it fits; a leading underscore would hide it from legends."""
+    """Shorten a name to `most` characters; matplotlib hides names with a leading underscore, so put a space before."""
     name = name if len(name) <= most else name[: most - 1] + "…"
     return " " + name if name.startswith("_") else name
 
 
 def columns_for(names: Sequence[str]) -> int:
-    """Legend columns that these names fit in."""
+    """Return how many legend columns these names fit into."""
     longest = max((len(label(name)) for name in names), default=0)
     return 3 if longest <= 13 else 2 if longest <= 24 else 1
 
 
 def scale_x(axes: Axes, values: Sequence[float]) -> None:
-    """Logarithmic ticks at the values themselves where they span more than 8-fold (lengths, widths, rates)."""
+    """Put ticks at the values themselves, on a log axis where they span 8-fold or more (lengths, widths, rates)."""
     there = sorted(set(values))
     if there and there[0] > 0 and there[-1] / there[0] >= 8:
         axes.set_xscale("log", base=2 if there[-1] / there[0] < 4096 else 10)
@@ -138,7 +141,7 @@ def scale_x(axes: Axes, values: Sequence[float]) -> None:
 
 
 def spread_x(axes: Axes, values: Sequence[float]) -> None:
-    """Round ticks, logarithmic where the values span more than 8-fold (counts, speeds)."""
+    """Put round ticks, on a log axis where the values span more than 8-fold (counts, speeds)."""
     if min(values) > 0 and max(values) / min(values) > 8:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(
@@ -151,7 +154,7 @@ def spread_x(axes: Axes, values: Sequence[float]) -> None:
 
 
 def scale_y(axes: Axes, values: Sequence[float], linear: bool = False) -> None:
-    """Logarithmic where one exploding line would flatten all others, unless 0 has a meaning."""
+    """Use a log axis where one exploding line would flatten all others, unless `linear` (0 has a meaning)."""
     if not linear and values and min(values) > 0 and max(values) / min(values) > 8:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
@@ -162,7 +165,7 @@ def scale_y(axes: Axes, values: Sequence[float], linear: bool = False) -> None:
 
 
 def short(value: float, _: object = None) -> str:
-    """12000 as 12k."""
+    """Format a tick: 12000 as 12k."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size * 0.9999:
             return f"{value / size:.4g}{letter}".replace("-", "−")
@@ -170,7 +173,7 @@ def short(value: float, _: object = None) -> str:
 
 
 def finish(name: str, title: str, about: str, figure: Figure) -> Chart:
-    """Render both formats; no date and no random ids, so that the same runs give the same bytes."""
+    """Render SVG and PNG without dates or random ids, so that the same runs give the same bytes."""
     svg, png = io.StringIO(), io.BytesIO()
     FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Title": title})
     FigureCanvasAgg(figure)

@@ -1,4 +1,4 @@
-"""Charts with one line a scheme: curves over training, position, context length, shuffling and distance."""
+"""Charts with one line for each scheme: over training, position, context length, shuffling and distance."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -34,30 +34,32 @@ def lines(
     about: str,
     kind: str = "line",
 ) -> Iterator[Chart]:
-    """One line a scheme (its best row). `kind`: line; time (x from 0); steps (few x values, marked);
-    names (x values at even distance, y linear)."""
+    """Draw one line for each scheme (its best row).
+
+    `kind`: line; time (x from 0); steps (few x values, marked); names (x values at equal distances, y linear).
+    """
     least = 1 if kind == "steps" else 2
     found = [(row, drawn) for row in drawing.drawn if (drawn := mean_curves.line(row.runs, points, least))]
     if not any(len(drawn.x) > 1 for _, drawn in found):
         return
     names, at_same = drawing.names([row for row, _ in found])
-    places = sorted({at for _, drawn in found for at in drawn.x})
+    xs_of_all = sorted({at for _, drawn in found for at in drawn.x})
     for row, drawn in found:
-        if kind == "steps" and drawn.x[-1] < places[-1]:
+        if kind == "steps" and drawn.x[-1] < xs_of_all[-1]:
             names[row.label] += f" (ends at {drawn.x[-1]:g})"
     named = drawing.named((names[row.label], row.colour_key) for row, _ in found)
     columns = columns_for([name for name, _ in named])
     figure, axes = frame(title, unit, x, len(named), columns)
     for row, drawn in reversed(found):  # the best on top
-        xs = [places.index(at) for at in drawn.x] if kind == "names" else drawn.x
+        xs = [xs_of_all.index(at) for at in drawn.x] if kind == "names" else drawn.x
         drawing.line(axes, row.colour_key, xs, drawn, dots=kind in ("steps", "names"))
     if kind == "names":
-        axes.set_xticks(range(len(places)), [f"{at:g}" for at in places])
+        axes.set_xticks(range(len(xs_of_all)), [f"{at:g}" for at in xs_of_all])
     elif kind == "time":
         axes.set_xlim(left=0)
-        spread_x(axes, [0, *places])
+        spread_x(axes, [0, *xs_of_all])
     else:
-        scale_x(axes, places)
+        scale_x(axes, xs_of_all)
     scale_y(axes, [value for _, drawn in found for value in (*drawn.low, *drawn.high)], linear=kind == "names")
     legend(figure, named, columns)
     if len(drawing.best) > len(named):
@@ -65,9 +67,9 @@ def lines(
     yield drawing.finish(name, title, f"{about}{at_same}", figure)
 
 
-def heads(drawing: Drawing) -> Iterator[Chart]:
-    """Every head's mean attention weight by distance, a panel a scheme."""
-    drawn = [row for row in drawing.drawn if drawing.looks[row.colour_key].named and row.runs]
+def attention_heads(drawing: Drawing) -> Iterator[Chart]:
+    """Draw every head's mean attention weight by distance, one panel for each scheme."""
+    drawn = [row for row in drawing.drawn if drawing.styles[row.colour_key].named and row.runs]
     lenses = [(row, *mean_curves.lens_heads(row.runs[0], "weight")) for row in drawn]
     found = [lens for lens in lenses if lens[2]][:PANELS]
     if not found:
@@ -78,19 +80,19 @@ def heads(drawing: Drawing) -> Iterator[Chart]:
     figure = Figure(figsize=(WIDTH, total))
     title = "Position lens: every head"
     heading(figure, title, "mean attention weight by distance, tokens back")
-    for place, (row, distances, weights) in enumerate(found):
-        x, y = 0.5 + (place % 2) * 2.1, total - HEAD - 1.45 * (place // 2) - 1.2
+    for panel, (row, distances, weights) in enumerate(found):
+        x, y = 0.5 + (panel % 2) * 2.1, total - HEAD - 1.45 * (panel // 2) - 1.2
         axes = figure.add_axes((x / WIDTH, y / total, 1.6 / WIDTH, 0.95 / total))
         axes.set_title(label(names[row.label], 24), fontsize=8.5, loc="left", pad=3)
         axes.tick_params(labelsize=7.5)
         for head in weights:
-            axes.plot(distances, head, color=drawing.looks[row.colour_key].colour, linewidth=0.9, alpha=0.8)
+            axes.plot(distances, head, color=drawing.styles[row.colour_key].colour, linewidth=0.9, alpha=0.8)
         scale_x(axes, [distances[0], distances[-1]])
         scale_y(axes, [0.0, 1.0])
     yield drawing.finish(
         "lens_heads",
         title,
-        "One line a head, all layers; one seed. A head that looks at near tokens "
-        "falls at once, one that looks at content stays flat." + at_same,
+        "One line for each head of all layers; one seed. A head that attends to near tokens "
+        "falls at once, one that attends to content stays flat." + at_same,
         figure,
     )

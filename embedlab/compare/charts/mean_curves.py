@@ -1,4 +1,4 @@
-"""What the figures draw: one line a row, averaged over its runs, with the range that the runs span."""
+"""The lines that charts draw: one for each row, averaged over its runs, with the range that the runs span."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,7 @@ Points = dict[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line's points and its band; low and high equal y where there is one run."""
+    """The points of a line and its band; low and high equal y where there is one run."""
 
     x: list[float]
     y: list[float]
@@ -22,7 +22,7 @@ class Line:
 
 
 def best_rows(group: Group) -> list[Row]:
-    """The best row of every scheme, best first: what is drawn where a scheme gets one line."""
+    """Return the best row of every scheme, the best first, for charts where a scheme gets one line."""
     found: dict[str, Row] = {}
     for row in group.rows:
         found.setdefault(row.colour_key, row)
@@ -30,8 +30,10 @@ def best_rows(group: Group) -> list[Row]:
 
 
 def line(runs: Sequence[Run], points: Callable[[Run], Points], least: int = 2) -> Line | None:
-    """The mean over runs at every x that all of them have, with lowest and highest; None without
-    `least` points."""
+    """Return the mean, lowest and highest over runs at every x that all of them have.
+
+    None where there are fewer than `least` such x.
+    """
     each = [found for run in runs if (found := points(run))]
     if not each:
         return None
@@ -43,7 +45,7 @@ def line(runs: Sequence[Run], points: Callable[[Run], Points], least: int = 2) -
 
 
 def validation(metric: Metric) -> Callable[[Run], Points]:
-    """Validation loss over training tokens, from metrics.csv."""
+    """Return a reader of the validation loss over training tokens, from metrics.csv."""
 
     def points(run: Run) -> Points:
         scale = _scale(run, "val", metric)
@@ -56,27 +58,27 @@ def validation(metric: Metric) -> Callable[[Run], Points]:
 
 
 def tokens_per_step(run: Run) -> float | None:
-    """Training tokens of one optimizer step: batch x window x accumulated batches."""
+    """Return the training tokens of one optimizer step: batch x window x accumulated batches."""
     batch, window = (number(run.settings.get(f"data.{key}")) for key in ("batch_size", "context_length"))
-    again = number(run.settings.get("trainer.accumulate_grad_batches")) or 1
-    return None if batch is None or window is None else batch * window * again
+    accumulated = number(run.settings.get("trainer.accumulate_grad_batches")) or 1
+    return None if batch is None or window is None else batch * window * accumulated
 
 
 def by_position(metric: Metric) -> Callable[[Run], Points]:
-    """Loss at each position of the window, counted from 1."""
+    """Return a reader of the loss at each position of the window, counted from 1."""
 
     def points(run: Run) -> Points:
         scale = _scale(run, "test", metric)
         losses = numbers(run.part("loss_by_position"))
         if scale is None:
             return {}
-        return {place: loss * scale for place, loss in enumerate(losses, 1) if not math.isnan(loss)}
+        return {position: loss * scale for position, loss in enumerate(losses, 1) if not math.isnan(loss)}
 
     return points
 
 
 def longer(metric: Metric, protocol: str) -> Callable[[Run], Points]:
-    """Score at each evaluated context length, where the scheme is defined."""
+    """Return a reader of the score at each evaluated context length where the scheme is defined."""
     key = "loss" if metric.per_token else "bits_per_byte"
 
     def points(run: Run) -> Points:
@@ -92,7 +94,7 @@ def longer(metric: Metric, protocol: str) -> Callable[[Run], Points]:
 
 
 def undefined(rows: Sequence[Row]) -> dict[str, str]:
-    """{row: why it has no number at some length}."""
+    """Return {row label: why it has no score at some length}."""
     return {
         row.label: str(entry.get("note") or "undefined")
         for row in rows
@@ -103,7 +105,7 @@ def undefined(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def order(metric: Metric) -> Callable[[Run], Points]:
-    """Rise of the loss by the number of last tokens that stay in place while the rest is shuffled."""
+    """Return a reader of the rise of the loss when all but the last `keep` tokens are shuffled."""
 
     def points(run: Run) -> Points:
         scale = _scale(run, "test", metric)
@@ -116,7 +118,7 @@ def order(metric: Metric) -> Callable[[Run], Points]:
 
 
 def lens(kind: str) -> Callable[[Run], Points]:
-    """Mean over layers and heads of the attention `logit` or `weight` at each distance."""
+    """Return a reader of the attention `logit` or `weight` at each distance, averaged over layers and heads."""
 
     def points(run: Run) -> Points:
         distances, heads = lens_heads(run, kind)
@@ -131,8 +133,11 @@ def lens(kind: str) -> Callable[[Run], Points]:
 
 
 def lens_heads(run: Run, kind: str) -> tuple[list[float], list[list[float]]]:
-    """Distances, and one list over them for each head of each layer: `position_lens.logits` is layers of heads of
-    distances from 0; an older form is `layers[].heads[].logit` beside `distances`."""
+    """Return the distances, and one list over them for each head of each layer.
+
+    `position_lens.logits` is [layer][head][distance from 0]; an older form is `layers[].heads[].logit` beside
+    `distances`.
+    """
     layers = run.part("position_lens", f"{kind}s")
     if isinstance(layers, list):
         found = [numbers(head) for layer in layers if isinstance(layer, list) for head in layer]
@@ -152,12 +157,12 @@ def _named_heads(run: Run, kind: str) -> Iterator[list[float]]:
 
 
 def unit(metric: Metric) -> str:
-    """Unit of the curves: that of the metric's family."""
+    """Return the unit of the curves: nats per token for metrics in nats, else bits per byte."""
     return "nats/token" if metric.per_token else "bits/byte"
 
 
 def _scale(run: Run, part: str, metric: Metric) -> float | None:
-    """Factor from nats/token to the curves' unit; for bits per byte that of the run's own text."""
+    """Return the factor from nats/token to the curves' unit; for bits per byte that of the run's own text."""
     if metric.per_token:
         return 1.0
     loss, bits = run.number(part, "loss"), run.number(part, "bits_per_byte")

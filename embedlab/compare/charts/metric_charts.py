@@ -1,4 +1,4 @@
-"""Charts of the metric itself: ranking, against size and speed, over a swept setting, over the learning rate."""
+"""Charts of the metric itself: the ranking, and the metric against size, speed, a swept setting and learning rate."""
 
 from collections.abc import Iterator, Sequence
 from statistics import fmean
@@ -27,11 +27,11 @@ from embedlab.compare.rows import Row
 from embedlab.compare.varying import RATE
 
 RANKED = 25  # rows of the ranking chart
-SWEPT = 60  # lines of a sweep, the best first
+SWEPT = 60  # most lines over a swept setting, the best first
 
 
 def ranking(drawing: Drawing) -> Chart:
-    """Means with their intervals, best on top."""
+    """Draw means with their intervals, the best on top."""
     rows = drawing.group.rows[:RANKED]
     names = [label(row.label, 28) for row in rows]
     longest = max(map(len, names))
@@ -41,13 +41,13 @@ def ranking(drawing: Drawing) -> Chart:
     axes = figure.add_axes((left / WIDTH, 0.45 / total, (WIDTH - left - 0.2) / WIDTH, height / total))
     heading(figure, f"Ranking by {drawing.metric.name}", f"{drawing.better} is better; bar: 95 % interval over seeds")
     axes.set_xlabel(drawing.metric.unit or drawing.metric.name, labelpad=2)
-    for place, row in enumerate(rows):
-        style = drawing.looks[row.colour_key]
+    for y, row in enumerate(rows):
+        style = drawing.styles[row.colour_key]
         if row.mean.low is not None and row.mean.high is not None:
-            axes.plot([row.mean.low, row.mean.high], [place, place], color=style.colour, linewidth=1.6)
+            axes.plot([row.mean.low, row.mean.high], [y, y], color=style.colour, linewidth=1.6)
         axes.plot(
             [row.mean.mean],
-            [place],
+            [y],
             color=style.colour,
             marker=style.marker,
             markersize=6.5,
@@ -61,7 +61,7 @@ def ranking(drawing: Drawing) -> Chart:
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(False)
     axes.grid(True, axis="x")
-    left_end, right_end = room(rows)
+    left_end, right_end = axis_limits(rows)
     axes.set_xlim(left_end, right_end)
     spread_x(axes, [0, 1])
     about = f"Mean over seeds of {drawing.metric.name}; the bar is its 95 % t-interval."
@@ -74,8 +74,11 @@ def ranking(drawing: Drawing) -> Chart:
     return drawing.finish("ranking", f"Ranking by {drawing.metric.name}", about, figure)
 
 
-def room(rows: Sequence[Row]) -> tuple[float, float]:
-    """Limits that hold all means, and of the intervals as much as keeps the means apart: two seeds span 13 sd."""
+def axis_limits(rows: Sequence[Row]) -> tuple[float, float]:
+    """Return axis limits that show all means, and of the intervals only so much that the means stay apart.
+
+    With two seeds an interval spans 13 standard deviations.
+    """
     means = [row.mean.mean for row in rows]
     ends = [end for row in rows for end in (row.mean.low, row.mean.high) if end is not None]
     low, high = min(means), max(means)
@@ -85,7 +88,7 @@ def room(rows: Sequence[Row]) -> tuple[float, float]:
 
 
 def scatter(drawing: Drawing, name: str, title: str, x: str, keys: tuple[str, ...]) -> Iterator[Chart]:
-    """Every row at its metric and another number; rows of one scheme joined."""
+    """Draw every row's metric against another number of its results; rows of one scheme are joined."""
     found = [(row, at) for row in drawing.group.rows if (at := row.average(*keys)) is not None]
     if not found:
         return
@@ -95,7 +98,7 @@ def scatter(drawing: Drawing, name: str, title: str, x: str, keys: tuple[str, ..
     figure, axes = frame(title, drawing.axis, x, len(named), columns)
     for key in reversed(schemes):
         points = sorted((at, row.mean.mean) for row, at in found if row.colour_key == key)
-        style = drawing.looks[key]
+        style = drawing.styles[key]
         axes.plot(
             [at for at, _ in points],
             [value for _, value in points],
@@ -120,7 +123,7 @@ def scatter(drawing: Drawing, name: str, title: str, x: str, keys: tuple[str, ..
 
 
 def sweep(drawing: Drawing, key: str) -> Iterator[Chart]:
-    """The metric over one numeric setting, one line for each value of the others, with 95 % bands."""
+    """Draw the metric over one numeric setting, one line for each value of the others, with 95 % bands."""
     others = [other for other in drawing.comparison.by if other != key]
     groups: dict[tuple[Any, ...], list[tuple[float, Row]]] = {}
     for row in drawing.group.rows:
@@ -129,7 +132,7 @@ def sweep(drawing: Drawing, key: str) -> Iterator[Chart]:
     several = [sorted(points, key=lambda point: point[0]) for points in groups.values() if len(points) > 1][:SWEPT]
     if not several:
         return
-    lone = key == drawing.comparison.by[0]  # every row has a colour of its own: join them in ink
+    lone = key == drawing.comparison.by[0]  # every row has a colour of its own, so one line in ink joins them
     title = f"{drawing.metric.name} over {key.rpartition('.')[2]}"
     entries = (
         [] if lone else drawing.named(dict.fromkeys((row.colour_key, row.colour_key) for ((_, row), *_) in several))
@@ -137,7 +140,7 @@ def sweep(drawing: Drawing, key: str) -> Iterator[Chart]:
     columns = columns_for([name for name, _ in entries])
     figure, axes = frame(title, drawing.axis, key, len(entries), columns)
     for points in reversed(several):
-        style = BASELINE if lone else drawing.looks[points[0][1].colour_key]
+        style = BASELINE if lone else drawing.styles[points[0][1].colour_key]
         banded = [(at, row.mean.low, row.mean.high) for at, row in points if row.mean.low is not None]
         if style.named and banded:
             xs, low, high = zip(*banded, strict=True)
@@ -148,7 +151,7 @@ def sweep(drawing: Drawing, key: str) -> Iterator[Chart]:
     scale_x(axes, [at for points in several for at, _ in points])
     scale_y(axes, [row.mean.mean for row in rows])
     if axes.get_yscale() == "linear":
-        axes.set_ylim(room(rows))
+        axes.set_ylim(axis_limits(rows))
     legend(figure, entries, columns)
     about = "Bands: 95 % intervals over seeds."
     if len(others) > 1 or (others and lone):
@@ -157,7 +160,7 @@ def sweep(drawing: Drawing, key: str) -> Iterator[Chart]:
 
 
 def rates(drawing: Drawing) -> Iterator[Chart]:
-    """How much each scheme depends on its learning rate."""
+    """Draw how much each scheme depends on its learning rate."""
     metric = drawing.metric.tuned_by
 
     def points(row: Row) -> mean_curves.Line | None:
@@ -192,7 +195,7 @@ def rates(drawing: Drawing) -> Iterator[Chart]:
     yield drawing.finish(
         "learning_rate",
         title,
-        "Validation score of every learning rate tried (at the best scale of the bias, where that was tried too); the "
-        "lowest is ranked. " + RANGE + at_same,
+        "Validation score at every learning rate tried (at the best bias scale, where that was tried too); the lowest "
+        "enters the ranking. " + RANGE + at_same,
         figure,
     )

@@ -1,8 +1,8 @@
-"""One look for every scheme in every figure: the baseline in ink, the best schemes in colour, the rest in grey.
+"""One style for every scheme in every chart: the baseline in ink, the best schemes in colour, the rest in grey.
 
 Six hues after Okabe & Ito (2008), "Color Universal Design", each in a shade for white paper and one for a dark page,
-moved apart until the nearest two are 0.06 (OKLab) away for three kinds of colour blindness, as the tests hold. Past six
-schemes the hues come again with another dash and marker, so no line is told by colour alone.
+moved apart until the nearest two differ by 0.06 (OKLab) for three kinds of colour blindness; a test checks it. Past six
+schemes the hues repeat with another dash and marker, so that no line is known by its colour alone.
 """
 
 from collections.abc import Sequence
@@ -24,44 +24,44 @@ HUES = (
 )
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
-COLOURED = 12  # schemes beside the baseline; more are grey
+COLOURED = 12  # schemes beside the baseline; further ones are grey
 Dash = Any  # a matplotlib line style: "-" or (offset, (on, off))
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """How a scheme is drawn; `colour` is the shade for white paper."""
+class Style:
+    """How a scheme is drawn; `colour` is the shade on white paper."""
 
     colour: str
     dash: Dash
     marker: str
-    named: bool  # whether it stands in legends
+    named: bool  # whether legends list it
 
 
-BASELINE = Look(INK[0], (0, (5, 2)), "X", True)
-GREY = Look(REST[0], "-", ".", False)
+BASELINE = Style(INK[0], (0, (5, 2)), "X", True)
+GREY = Style(REST[0], "-", ".", False)
 
 
-def looks(names: Sequence[str], baselines: Sequence[str]) -> dict[str, Look]:
-    """A look for every name, given in order of rank."""
+def assign_styles(names: Sequence[str], baselines: Sequence[str]) -> dict[str, Style]:
+    """Return a style for every name; `names` come in order of rank."""
     found = dict.fromkeys(baselines, BASELINE)
-    for place, name in enumerate(name for name in names if name not in baselines):
-        again = place // len(HUES)
-        hue, marker = HUES[place % len(HUES)][0], MARKERS[(place + again) % len(MARKERS)]
-        found[name] = Look(hue, DASHES[again % len(DASHES)], marker, True) if place < COLOURED else GREY
+    for rank, name in enumerate(name for name in names if name not in baselines):
+        again = rank // len(HUES)
+        hue, marker = HUES[rank % len(HUES)][0], MARKERS[(rank + again) % len(MARKERS)]
+        found[name] = Style(hue, DASHES[again % len(DASHES)], marker, True) if rank < COLOURED else GREY
     return found
 
 
 def css(dark: bool) -> str:
-    """The custom properties that stand for the colours on the page."""
+    """Return the CSS custom properties that hold the page's colours."""
     return " ".join(f"--{name}: {shades[dark]};" for name, shades in _names().items())
 
 
 def properties() -> dict[str, str]:
-    """{colour on white paper: what stands for it on a page that may be dark}."""
+    """Return {colour on white paper: the CSS that replaces it on a page that may be dark}."""
     return {shades[0]: f"var(--{name})" for name, shades in _names().items()}
 
 
 def _names() -> dict[str, tuple[str, str]]:
     fixed = {"ink": INK, "rest": REST, "grid": GRID, "axis": AXIS, "paper": PAPER}
-    return fixed | {f"hue{place}": shades for place, shades in enumerate(HUES)}
+    return fixed | {f"hue{i}": shades for i, shades in enumerate(HUES)}
