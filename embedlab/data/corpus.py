@@ -67,7 +67,7 @@ def open_corpus(config: CorpusConfig, cache_dir: Path) -> Corpus:
         case DownloadConfig():
             return Corpus(config.name, [download(config, cache_dir / "downloads")])
         case PythonDocsConfig():
-            return Corpus(config.name, [python_docs.collected(cache_dir / "corpora", config.docstrings)])
+            return Corpus(config.name, [python_docs.collect(cache_dir / "corpora", config.docstrings)])
     raise AssertionError(f"no such corpus: {config}")
 
 

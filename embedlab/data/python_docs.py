@@ -1,8 +1,8 @@
-"""The embedded corpus: Python's own documentation, out of the Python that runs, without network.
+"""The built-in corpus: the documentation of the running Python, read without network.
 
-`pydoc_data.topics` (most of The Python Language Reference) and, module by module, the standard library's docstrings.
-Both repeat themselves, so a paragraph that stood before, whatever its white space, is dropped: then no paragraph of the
-validation or test text stands in the training text.
+It holds `pydoc_data.topics` (most of The Python Language Reference) and, module by module, the docstrings of the
+standard library. Both repeat themselves. A paragraph that occurred before, with any white space, is therefore dropped,
+so that no paragraph of the validation or test text occurs in the training text.
 """
 
 import ast
@@ -23,21 +23,21 @@ from embedlab.config.errors import UserError
 from embedlab.data.cache import cached
 
 log = logging.getLogger(__name__)
-RECIPE = 1  # raise it when the same Python would give another text
-# Other people's code, tests, and what some systems install apart from Python.
-LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2to3", "tkinter", "turtledemo"}
-LEFT_OUT |= {"ensurepip", "pydoc_data", "lib-dynload", "__pycache__"}
+RECIPE = 1  # increase it when a change here gives another text for the same Python
+# Third-party code, tests, and modules that some systems package apart from Python.
+EXCLUDED = {"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2to3", "tkinter", "turtledemo"}
+EXCLUDED |= {"ensurepip", "pydoc_data", "lib-dynload", "__pycache__"}
 
 
-def collected(folder: Path, docstrings: bool) -> Path:
-    """The .jsonl file of the documentation below `folder`, collected at first use: one document a topic or module."""
+def collect(folder: Path, docstrings: bool) -> Path:
+    """Return the .jsonl file of the documentation below `folder`, written at first use: a document per topic or module."""
     kind = "docs" if docstrings else "topics"
     kept = folder / f"python_{kind}-{platform.python_implementation()}-{platform.python_version()}-{RECIPE}"
-    cached(kept, lambda new: _collect(new / "python_docs.jsonl", docstrings))
+    cached(kept, lambda new: _write(new / "python_docs.jsonl", docstrings))
     return kept / "python_docs.jsonl"
 
 
-def _collect(path: Path, docstrings: bool) -> dict[str, Any]:
+def _write(path: Path, docstrings: bool) -> dict[str, Any]:
     log.info("collecting the documentation of Python %s", platform.python_version())
     seen: set[str] = set()
     documents = 0
@@ -50,7 +50,7 @@ def _collect(path: Path, docstrings: bool) -> dict[str, Any]:
 
 
 def new_paragraphs(text: str, seen: set[str]) -> Iterator[str]:
-    """The paragraphs (blocks between blank lines) that are not in `seen`, white space aside; adds them to it."""
+    """Yield paragraphs (blocks between blank lines) that are not in `seen`, ignoring white space; add them to it."""
     for paragraph in re.split(r"\n(?:[ \t\f\v]*\n)+", text):
         words = " ".join(paragraph.split())
         if words and words not in seen:
@@ -63,28 +63,28 @@ def _topics() -> Iterator[tuple[str, str]]:
         topics = importlib.import_module("pydoc_data.topics").topics
     except ModuleNotFoundError as error:
         raise UserError(
-            "corpus=python_docs: this Python comes without pydoc_data: install it, or give corpus=files corpus.path=…"
+            "corpus=python_docs: this Python has no pydoc_data: install it, or give corpus=files corpus.path=…"
         ) from error
     yield from sorted(topics.items())
 
 
 def _docstrings() -> Iterator[tuple[str, str]]:
-    """(module's path, its docstrings in the order of the code) of the standard library, sorted by path."""
+    """Yield (module path, its docstrings in the order of the code) for the standard library, sorted by path."""
     root = Path(sysconfig.get_path("stdlib"))
     for path in sorted(root.rglob("*.py")):
         inside = path.relative_to(root)
-        if LEFT_OUT.isdisjoint(inside.parts) and not inside.parts[0].startswith("config-"):
+        if EXCLUDED.isdisjoint(inside.parts) and not inside.parts[0].startswith("config-"):
             yield inside.as_posix(), "\n\n".join(_docstrings_of(path))
 
 
 def _docstrings_of(path: Path) -> Iterator[str]:
     try:
-        with warnings.catch_warnings():  # old escapes in the library's strings
+        with warnings.catch_warnings():  # of invalid escapes in old strings
             warnings.simplefilter("ignore")
             with tokenize.open(path) as file:
                 tree = ast.parse(file.read())
     except (OSError, SyntaxError, ValueError):
-        return  # templates and the like are no Python
+        return  # templates and similar files are not Python
     for body in _bodies(tree):
         first = body[0] if body else None
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
@@ -92,7 +92,7 @@ def _docstrings_of(path: Path) -> Iterator[str]:
 
 
 def _bodies(node: ast.AST) -> Iterator[list[ast.stmt]]:
-    """Bodies of modules, classes and functions, each before what stands in it; expressions are not searched."""
+    """Yield the bodies of modules, classes and functions, outer before inner; expressions are not searched."""
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         yield node.body
     for block in ("body", "handlers", "orelse", "finalbody"):

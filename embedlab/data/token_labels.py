@@ -1,11 +1,11 @@
-"""Labels for tokens that survive TensorBoard's projector, word2vec files and a human eye, and lead back to the bytes.
+"""Token labels that TensorBoard's projector, word2vec files and people can read, and that give back the bytes.
 
-A label shows a token's text with what cannot be seen made visible: ␣ space, ↵ newline, ⇥ tab, ␀ … ␡ other control
+A label shows a token's text with invisible characters made visible: ␣ space, ↵ newline, ⇥ tab, ␀ … ␡ other control
 characters, \\xNN a byte that is not UTF-8, \\uNNNN any other character without a shape of its own. Backslash is
 doubled, and the symbols themselves are written as \\uNNNN, so that no two tokens share a label.
 
-The projector reads its labels from a tab-separated file: it drops blank lines, cuts at tabs and newlines, and turns
-what looks like a number into one ("007" would become 7); so a number is put in quotes: '007'.
+The projector reads its labels from a tab-separated file. It drops blank lines, cuts at tabs and newlines, and converts
+text that looks like a number ("007" would become 7), so a number is put in quotes: '007'.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Protocol
 
 
 class Tokens(Protocol):
-    """What is asked of a tokenizer here."""
+    """What this module needs of a tokenizer."""
 
     def token_bytes(self, token: int) -> bytes: ...
     def is_special(self, token: int) -> bool: ...
@@ -34,7 +34,7 @@ PIECE = re.compile(r"\\\\|\\id\d+|\\x([\da-f]{2})|\\u([\da-f]{4})|\\U([\da-f]{8}
 
 
 def label(raw: bytes) -> str:
-    r"""One token's bytes as a readable label without blanks; no two tokens share one.
+    r"""Return a token's bytes as a readable label without blanks; no two tokens share one.
 
     >>> [label(raw) for raw in (b" the", b"\n\n", b"\xe4\xb8", "你".encode(), b"007", rb"\n")]
     ['␣the', '↵↵', '\\xe4\\xb8', '你', "'007'", '\\\\n']
@@ -50,17 +50,17 @@ def label(raw: bytes) -> str:
 
 
 def token_label(tokenizer: Tokens, token: int) -> str:
-    """The label of a token id; `\\id100256` for an id that the encoding leaves unused."""
+    """Return the label of a token id; `\\id100256` for an id that the encoding does not use."""
     return label(tokenizer.token_bytes(token)) or rf"\id{token}"
 
 
 def token_kind(tokenizer: Tokens, token: int) -> str:
-    """The kind of a token id."""
+    """Return the kind of a token id, as `kind` does, or `special`."""
     return "special" if tokenizer.is_special(token) else kind(tokenizer.token_bytes(token))
 
 
 def raw(label: str) -> bytes:
-    r"""The token's bytes again.
+    r"""Return the bytes of a label's token.
 
     >>> [raw(text) for text in ("␣the", r"\xe4\xb8", "'007'", r"\\n")]
     [b' the', b'\xe4\xb8', b'007', b'\\n']
@@ -74,7 +74,7 @@ def _code(character: str) -> str:
 
 
 def _unquoted(text: str) -> str | None:
-    """What stands between the quotes of a quoted number."""
+    """Return the number between the quotes; None for other text."""
     inside = text[1:-1]
     return inside if len(text) > 2 and text[0] == text[-1] == "'" and NUMBER.fullmatch(inside) else None
 
@@ -91,7 +91,7 @@ def _piece(match: re.Match[str]) -> bytes:
 
 
 def kind(raw: bytes) -> str:
-    """What sort of text: word start, inside (of a word), number, punctuation, whitespace, or bytes that are no text.
+    """Classify text: word start, inside (of a word), number, punctuation, whitespace, or bytes that are not text.
 
     >>> [kind(raw) for raw in (b" the", b"ing", b" 1984", b"...", b"\\n", b"\\xe4")]
     ['word start', 'inside', 'number', 'punctuation', 'whitespace', 'bytes']
