@@ -6,7 +6,6 @@ Nothing heavy is imported before the config is known to be right.
 import contextlib
 import json
 import logging
-import multiprocessing
 import os
 import shutil
 import sys
@@ -23,15 +22,13 @@ from omegaconf.errors import OmegaConfBaseException
 from embedlab import sweep
 from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
-from embedlab.config.help import choices_help, settings_help
+from embedlab.config.optional import REPLACED, replaced
 from embedlab.config.tree import CONF
 from embedlab.distributed.launcher import device_count, train_on
-from embedlab.positions import config_class
 from embedlab.positions.check import check_config, register
-from embedlab.runs.folder import ERROR, LOCK, ElsewhereError, job_folder, lock_folder, quoted, results_of, write_error
+from embedlab.runs.folder import ERROR, LOCK, ElsewhereError, lock_folder, quoted, results_of, write_error
 from embedlab.runs.full_disk import full_disk, report_full_disk
 from embedlab.runs.signals import STATUSES, at_once, handled_by, requeue_on_timeout
-from embedlab.sweep.processes import exit_with_parent, stopped
 from embedlab.sweep.progress import time_left
 
 log = logging.getLogger("embedlab")
@@ -40,11 +37,6 @@ log = logging.getLogger("embedlab")
 def main() -> None:
     """`python train.py`: Hydra's command line over `job`; exit status 1 and one line for a user's mistake."""
     register()
-    OmegaConf.register_new_resolver("choices_help", lambda: choices_help(CONF), replace=True)
-    OmegaConf.register_new_resolver(
-        "settings_help", lambda name, file: settings_help(config_class(name, file)), replace=True
-    )
-    OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
     sys.path.append(str(Path(sweep.__file__).parent / "on_path"))  # where Hydra finds our sweeper
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on, instead of printing them in its own way
@@ -79,10 +71,6 @@ def job(cfg: DictConfig) -> float:
     """One run, or one job of a sweep; gives the validation loss back, for sweepers that optimise."""
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     folder = Path(HydraConfig.get().runtime.output_dir)
-    if stopped:
-        raise SystemExit(stopped[0])
-    if in_sweep and multiprocessing.current_process().name != "MainProcess":
-        exit_with_parent()
     try:
         with requeue_on_timeout(), handled_by(at_once), report_full_disk(folder):
             return run_or_skip(cfg, folder, wait=bool(HydraConfig.get().sweeper.get("wait")))
@@ -91,9 +79,7 @@ def job(cfg: DictConfig) -> float:
             raise
         sys.exit(f"error: another process works in {folder}: wait for it, or give another folder")
     except SystemExit as stop:
-        if stop.code in STATUSES and in_sweep:
-            stopped.append(stop.code)
-        elif stop.code in STATUSES:
+        if stop.code in STATUSES and not in_sweep:
             log.info("to go on: python train.py resume=%s", folder)
         raise
     except Exception as error:
@@ -122,12 +108,10 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
             if (n := device_count(config)) > 1:
                 train_on(n, folder)
             else:
-                from embedlab.evaluation import measure
-                from embedlab.sweep.isolation import isolated  # torch and Lightning: seconds that a mistyped
+                from embedlab.evaluation import measure  # torch and Lightning: seconds that a mistyped
                 from embedlab.training.run import train  # setting and a finished job need not wait for
 
-                with isolated():
-                    train(config, measure)
+                train(config, measure)
             results = json.loads((folder / "results.json").read_bytes())
     return float(results["val"]["loss"])
 
@@ -156,6 +140,8 @@ class CheckOutputFolder(Callback):
         self._check(config, config.hydra.run.dir)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
+        if (launcher := config.hydra.runtime.choices["hydra/launcher"]) in REPLACED:
+            sys.exit(f"error: {replaced(launcher)}")
         self._check(config, config.hydra.sweep.dir)
 
     def _check(self, config: DictConfig, folder: str) -> None:

@@ -151,7 +151,7 @@ def test_a_bad_text_is_one_line_and_leaves_nothing(
     assert not list(here.rglob("outputs/runs/*"))
 
 
-@pytest.mark.parametrize(("launcher", "extra"), [("joblib", "joblib"), ("slurm", "slurm"), ("local", "slurm")])
+@pytest.mark.parametrize(("launcher", "extra"), [("slurm", "slurm")])
 def test_a_launcher_that_is_not_installed_says_how_to_get_it(tmp_path: Path, launcher: str, extra: str) -> None:
     script = (
         "import sys, warnings; warnings.simplefilter('ignore')  # Hydra warns of plugins that cannot be imported\n"
@@ -164,6 +164,16 @@ def test_a_launcher_that_is_not_installed_says_how_to_get_it(tmp_path: Path, lau
     )
     assert run.returncode == 1
     assert run.stderr.startswith(f"error: hydra/launcher={launcher} is not installed: pip install -e '.[{extra}]'")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib", "local", "submitit_local"])
+def test_a_replaced_launcher_names_the_new_setting(tmp_path: Path, launcher: str) -> None:
+    run = train(tmp_path, "-m", f"hydra/launcher={launcher}", "seed=1,2")
+    assert run.returncode == 1
+    (said,) = [line for line in run.stderr.splitlines() if not line.startswith("import time:")]
+    assert said.startswith(f"error: hydra/launcher={launcher} is no longer there: leave it out")
+    assert "hydra.launcher.n_jobs=NUMBER" in said
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,7 +7,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from embedlab.config.help import setting_names
-from embedlab.config.optional import needed_extra
+from embedlab.config.optional import REPLACED, needed_extra, replaced
 
 HELP = "`python train.py --help` lists all"
 
@@ -20,6 +20,8 @@ def explain(error: HydraException | OmegaConfBaseException) -> str:
         return f"{error.override!r} is no override: write KEY=VALUE, in quotes where the value holds blanks or commas"
     if missing := re.search(r"Could not find '(.+)/(.+?)'", text):
         group, name = missing.groups()
+        if group == "hydra/launcher" and name in REPLACED:
+            return replaced(name)
         if group == "hydra/launcher" and (remedy := needed_extra(name)):
             return f"{group}={name} is not installed: {remedy}"
         known = re.findall(r"^\t(\S+)$", text, re.MULTILINE)

@@ -9,7 +9,16 @@ LOGGERS = {"WandbLogger": "wandb", "MLFlowLogger": "mlflow"}  # Lightning's clas
 
 
 # Launchers that need an extra of pyproject.toml, by the config that its package brings.
-EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm"}
+EXTRAS = {"submitit_slurm": "slurm"}
+REPLACED = ("basic", "joblib", "local", "submitit_local")  # by the default launcher, processes
+
+
+def replaced(launcher: str) -> str:
+    """Return what to give instead of a launcher that the default one has replaced."""
+    return (
+        f"hydra/launcher={launcher} is no longer there: leave it out, jobs run side by side by themselves "
+        "(hydra.launcher.n_jobs=NUMBER says how many; 1: one after another)"
+    )
 
 
 def needed_extra(launcher: str) -> str | None:

@@ -7,16 +7,28 @@ from omegaconf.errors import OmegaConfBaseException
 from embedlab import positions
 from embedlab.config import tree
 from embedlab.config.errors import UserError, complaint
+from embedlab.config.help import choices_help, settings_help
 from embedlab.config.tree import Config
 from embedlab.positions.config import shape_of
+from embedlab.runs.folder import job_folder
 
 
 def register() -> None:
-    """Make all schemas known to Hydra, those of the schemes that ship included."""
+    """Make all schemas and resolvers known to Hydra, those of the schemes that ship included."""
+    register_resolvers()
     tree.register()
     store = ConfigStore.instance()
     for name in positions.names():
         store.store(name=name, group="schema/position", node=positions.config_class(name))
+
+
+def register_resolvers() -> None:
+    """Make the functions known that conf/config.yaml calls."""
+    OmegaConf.register_new_resolver("choices_help", lambda: choices_help(tree.CONF), replace=True)
+    OmegaConf.register_new_resolver(
+        "settings_help", lambda name, file: settings_help(positions.config_class(name, file)), replace=True
+    )
+    OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
 
 
 def check_config(cfg: DictConfig) -> Config:

@@ -1,4 +1,4 @@
-"""Hydra's basic sweeper, which can be given the same sweep again and tells at the end what became of each job."""
+"""Hydra's basic sweeper, which can be rerun, and reports at the end what became of each job."""
 
 import logging
 import os
@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
+from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
@@ -20,10 +19,12 @@ from embedlab.runs import folder as job
 from embedlab.runs.folder import quoted
 from embedlab.runs.full_disk import full_disk, message
 from embedlab.runs.signals import at_once, handled_by
+from embedlab.sweep.capacity import Needs, choose_n_jobs, needs
 from embedlab.sweep.composing import Composer
 from embedlab.sweep.points import points_of
 from embedlab.sweep.processes import Processes
 from embedlab.sweep.progress import names, show
+from embedlab.sweep.watch import Watch
 
 log = logging.getLogger("embedlab")
 
@@ -31,11 +32,12 @@ log = logging.getLogger("embedlab")
 class Job:
     """One point of the sweep."""
 
-    def __init__(self, number: int, name: str, overrides: list[str], folder: Path) -> None:
+    def __init__(self, number: int, name: str, overrides: list[str], folder: Path, needs: Needs) -> None:
         self.number = number
         self.name = name
         self.overrides = overrides
         self.folder = folder
+        self.needs = needs
         self.outcome = ""  # finished, skipped or failed, once it is known
         self.reason = ""
 
@@ -47,11 +49,9 @@ class Job:
 
 
 class Sweeper(BasicSweeper):
-    """Passes over finished jobs, goes on with interrupted ones, and outlives failed ones.
+    """Skips finished jobs, resumes interrupted ones, and outlives failed ones.
 
-    Under the basic launcher jobs run one by one, under others all at once. A job that another process works on is
-    waited for when all else is done. Where a job's process is killed, launchers give up: those that were running are
-    then launched again one by one, so that the one to blame is known, and the rest after them.
+    A job that another command works on is waited for when all else is done.
     """
 
     def __init__(
@@ -66,7 +66,6 @@ class Sweeper(BasicSweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
-        self.task_function = task_function
 
     def sweep(self, arguments: list[str]) -> Any:
         assert self.config is not None and self.hydra_context is not None
@@ -82,12 +81,11 @@ class Sweeper(BasicSweeper):
         OmegaConf.save(self.config, top / "multirun.yaml")
         self.begun = time.time()
         self.to_run = sum(not one.outcome for one in self.jobs)
-        self.processes, self.stopping = Processes(), False
         with handled_by(self._stop):
             try:
                 self._run_all()
             except SystemExit:
-                log.info("interrupted: the same command goes on")
+                log.info("interrupted: the same command resumes it")
                 raise
             finally:
                 show(self.jobs, top)
@@ -96,11 +94,11 @@ class Sweeper(BasicSweeper):
         return [[]]
 
     def _stop(self, number: int, frame: Any) -> None:
-        """Jobs in other processes end at a step's boundary before the sweep does; at once when asked again."""
-        if not self.stopping:
-            self.stopping = True
-            self.processes.end(number, [one.folder for one in self.jobs])
-        at_once(number, frame)
+        """Let running jobs save and exit at a step's boundary before the sweep does; exit at once when asked again."""
+        if isinstance(self.launcher, Processes) and self.launcher.running and not self.launcher.received:
+            self.launcher.received = number
+        else:
+            at_once(number, frame)
 
     def _look_at(self, number: int, name: str, overrides: list[str]) -> Job:
         """The job, its outcome known where it is finished already."""
@@ -110,7 +108,7 @@ class Sweeper(BasicSweeper):
             folder = Path(os.path.abspath(cfg.hydra.sweep.dir), cfg.hydra.sweep.subdir)
             cfg.hydra.runtime.output_dir = str(folder)
             HydraConfig.instance().set_config(cfg)
-        one = Job(number, name, overrides, folder)
+        one = Job(number, name, overrides, folder, needs(cfg))
         if (folder / "results.json").exists():
             with read_write(cfg), open_dict(cfg):
                 del cfg["hydra"]
@@ -121,33 +119,27 @@ class Sweeper(BasicSweeper):
             except UserError as error:
                 one.end("failed", str(error))
                 log.error("%s — %s", one, error)
+        if not one.outcome and isinstance(self.launcher, Processes):
+            self.launcher.warm_up()
         return one
 
     def _run_all(self) -> None:
         while pending := [one for one in self.jobs if not one.outcome]:
             wait = all(one.reason for one in pending)  # all that is left is worked on elsewhere
-            if isinstance(self.launcher, BasicLauncher):
-                for one in pending:
-                    if wait or not one.reason:
-                        self._launch([one], wait)
-            else:
-                tells_each_end = getattr(self.launcher, "tells_each_end", False)
-                suspects = [one for one in pending if not tells_each_end and job.killed(one.folder)]
-                for one in suspects:
-                    self._launch([one], wait)
-                self._launch([one for one in pending if one not in suspects and (wait or not one.reason)], wait)
+            self._launch([one for one in pending if wait or not one.reason], wait)
 
     def _launch(self, jobs: Sequence[Job], wait: bool) -> None:
-        assert self.launcher is not None
-        if not jobs:
-            return
+        given = [[*one.overrides, *as_overrides(self._told(one, wait))] for one in jobs]
+        first = jobs[0].number - 1
         try:
-            if isinstance(self.launcher, BasicLauncher):
-                ended: Sequence[JobReturn] = [self._run_here(one, wait) for one in jobs]
+            if isinstance(self.launcher, Processes):
+                folders = [one.folder for one in jobs]
+                n_jobs = min(len(jobs), self.launcher.n_jobs or choose_n_jobs([one.needs for one in jobs]))
+                with Watch([one.name for one in jobs], folders, n_jobs) as watch:
+                    ended: Sequence[JobReturn] = self.launcher.run(given, folders, first, n_jobs, watch)
             else:
-                given = [[*one.overrides, *as_overrides(self._told(one, wait))] for one in jobs]
-                with self.processes.remembered(self.launcher):
-                    ended = self.launcher.launch(given, jobs[0].number - 1)
+                assert self.launcher is not None
+                ended = self.launcher.launch(given, first)
         except Exception as error:  # the launcher's: a job's own come back in its JobReturn
             self._after_crash(jobs, error)
             return
@@ -157,18 +149,6 @@ class Sweeper(BasicSweeper):
     def _told(self, one: Job, wait: bool) -> dict[str, Any]:
         """What the job's process must know of the sweep."""
         return {"label": one.name, "wait": wait, "begun": self.begun, "jobs": self.to_run}
-
-    def _run_here(self, one: Job, wait: bool) -> JobReturn:
-        """As Hydra's basic launcher, which would compose the whole config anew."""
-        assert self.config is not None and self.hydra_context is not None
-        cfg = self.compose(one.overrides)
-        with open_dict(cfg):
-            cfg.hydra.job.id = cfg.hydra.job.num = one.number - 1
-            cfg.hydra.sweeper.update(self._told(one, wait))
-        try:
-            return run_job(self.task_function, cfg, "hydra.sweep.dir", "hydra.sweep.subdir", self.hydra_context)
-        finally:
-            configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
 
     def _note(self, one: Job, result: JobReturn) -> None:
         if result.status == JobStatus.COMPLETED:
@@ -180,22 +160,15 @@ class Sweeper(BasicSweeper):
             one.end("failed", f"{error}".splitlines()[0] if f"{error}" else type(error).__name__)
 
     def _after_crash(self, jobs: Sequence[Job], error: Exception) -> None:
-        """A process was killed, and the launcher has given up on all jobs that it had been given."""
-        began = False
+        """A launcher of somebody else's has given up on all jobs that it had been given."""
+        full = full_disk(error)
         for one in jobs:
             if (one.folder / "results.json").exists():
                 one.end("finished")
-            elif (path := one.folder / job.ERROR).exists() and path.stat().st_mtime >= self.begun:
-                one.end("failed", path.read_text(encoding="utf-8").strip().splitlines()[-1])
-            elif job.killed(one.folder):
-                began = True
-                if len(jobs) == 1:
-                    one.end("failed", f"its process was killed ({type(error).__name__}: out of memory?)")
-        if not began and not any(one.outcome for one in jobs):
-            full = full_disk(error)
-            for one in jobs:
-                told = message(full, one.folder) if full else f"the launcher failed: {error}".splitlines()[0]
-                one.end("failed", told)
+            else:
+                one.end(
+                    "failed", message(full, one.folder) if full else f"the launcher failed: {error}".splitlines()[0]
+                )
 
 
 def as_overrides(told: dict[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
 
+from embedlab.runs import progress_channel
 from embedlab.training.module import logs_at
 
 log = logging.getLogger("embedlab.progress")
@@ -42,16 +43,25 @@ class Progress(ProgressBar):
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *args: Any) -> None:
         step = trainer.global_step
+        rate = (step - self.first) / (time.monotonic() - self.started)
+        self._publish(trainer, step, rate)
         if self.bar is not None:
             self.bar.update(step - self.bar.n)
             if logs_at(trainer, step):
                 self.bar.set_postfix_str(self._losses(trainer), refresh=False)
         elif self.lines and step > self.shown and (step == self.total or step % max(1, self.total // self.lines) == 0):
             self.shown = step
-            rate = (step - self.first) / (time.monotonic() - self.started)
             left = (self.total - step) / rate
             log.info(
                 "step %d of %d, %.3g steps/s, %.0f s left, %s", step, self.total, rate, left, self._losses(trainer)
+            )
+
+    def _publish(self, trainer: Trainer, step: int, rate: float) -> None:
+        if progress_channel.listeners and rate:
+            loss = trainer.callback_metrics.get("train/loss")
+            seconds_left = (self.total - step) / rate
+            progress_channel.publish(
+                progress_channel.Progress(step, self.total, None if loss is None else float(loss), seconds_left)
             )
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:

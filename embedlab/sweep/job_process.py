@@ -1,0 +1,113 @@
+"""The process of one job: runs it as Hydra would, reports its progress, and never outlives the sweep."""
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobStatus, run_job, setup_globals
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+from embedlab.positions.check import register_resolvers
+from embedlab.runs import progress_channel
+from embedlab.runs.progress_channel import Progress
+from embedlab.runs.signals import at_once, handled_by
+
+OUTPUT = "output.txt"  # what the job's process prints, which the sweep's terminal does not show
+SECONDS_TO_SAVE = 40  # for a step's end and a checkpoint; a job on several devices gives its processes 30
+REPORT_SECONDS = 0.5  # between two reports of progress
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a process needs to run one job. Pickled by cloudpickle: some settings' classes stand in no module."""
+
+    number: int  # of the job in the sweep, from 0
+    overrides: list[str]
+    folder: Path
+    config: DictConfig  # the sweep's own, which each job's is composed from
+    hydra_context: HydraContext
+    task_function: TaskFunction
+    singletons: dict[Any, Any]  # Hydra's global state
+    environment: dict[str, str]  # variables of this job alone
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a job ended that could still say so."""
+
+    error: str | None  # one line; None for a finished job
+    kind: str = ""  # name of the error's class
+
+
+def work(pickled: bytes, link: Connection) -> None:
+    """Run the job of a pickled `Task`. The exit status is 0 where `Ended` was sent, else that of a signal."""
+    if hasattr(os, "setsid"):
+        os.setsid()  # a terminal's Ctrl-C reaches the job through the sweep alone
+    threading.Thread(target=_exit_with_sweep, args=(link,), daemon=True).start()
+    with handled_by(at_once):
+        task: Task = pickle.loads(pickled)
+        os.environ.update(task.environment)
+        _redirect_output(task.folder)
+        progress_channel.listeners.append(_Reporter(link))
+        Singleton.set_state(task.singletons)
+        setup_globals()
+        register_resolvers()
+        try:
+            cfg = task.hydra_context.config_loader.load_sweep_config(task.config, task.overrides)
+            with open_dict(cfg):
+                cfg.hydra.job.id = cfg.hydra.job.num = task.number
+            result = run_job(task.task_function, cfg, "hydra.sweep.dir", "hydra.sweep.subdir", task.hydra_context)
+            error = None if result.status == JobStatus.COMPLETED else result._return_value
+        except Exception as failed:  # the composition's, a full disk's: a job's own come back in its JobReturn
+            error = failed
+        line = (str(error).strip() or type(error).__name__).splitlines()[0] if error is not None else None
+        link.send(Ended(line, type(error).__name__))
+
+
+def _redirect_output(folder: Path) -> None:
+    """Send all that the process prints, libraries in C included, to a file beside the job's log."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = os.open(folder / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError:  # a full disk: the job itself reports it
+        file = os.open(os.devnull, os.O_WRONLY)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.close(file)
+
+
+class _Reporter:
+    """Sends progress to the sweep, seldom enough to cost nothing."""
+
+    def __init__(self, link: Connection) -> None:
+        self.link = link
+        self.sent = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        if (now := time.monotonic()) - self.sent >= REPORT_SECONDS:
+            self.sent = now
+            try:
+                self.link.send(progress)
+            except OSError:  # the sweep is gone: the thread below ends the job
+                return
+
+
+def _exit_with_sweep(link: Connection) -> None:
+    """Save and exit when the sweep's process is gone, however it went: then its end of the link is closed."""
+    try:
+        link.recv()
+    except (EOFError, OSError):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(SECONDS_TO_SAVE)
+        os._exit(128 + signal.SIGTERM)
