@@ -2,9 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from embedlab.runs.folder import ERROR
 
@@ -35,14 +33,3 @@ def spoken(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-def show(jobs: Sequence[Any], folder: Path) -> None:
-    """Every job that failed, with its reason and folder, and the counts."""
-    counts = {"finished": 0, "skipped": 0, "failed": 0, "not finished": 0}
-    for one in jobs:
-        counts[one.outcome or "not finished"] += 1
-        if one.outcome == "failed":
-            log.error("%s — failed: %s\n    %s", one, one.reason, one.folder)
-    told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-    log.info("sweep of %d jobs: %s; outputs in %s", len(jobs), told, folder)

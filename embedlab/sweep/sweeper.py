@@ -10,8 +10,7 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import OmegaConf, open_dict, read_write
 
 from embedlab.config.errors import UserError
 from embedlab.positions.check import check_config
@@ -23,7 +22,8 @@ from embedlab.sweep.capacity import Needs, choose_n_jobs, needs
 from embedlab.sweep.composing import Composer
 from embedlab.sweep.points import points_of
 from embedlab.sweep.processes import Processes
-from embedlab.sweep.progress import names, show
+from embedlab.sweep.progress import names
+from embedlab.sweep.summary import show_comparison, show_jobs
 from embedlab.sweep.watch import Watch
 
 log = logging.getLogger("embedlab")
@@ -64,14 +64,11 @@ class Sweeper(BasicSweeper):
         super().__init__(max_batch_size=max_batch_size, params=params)
         self.instead = instead or {}
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
-
     def sweep(self, arguments: list[str]) -> Any:
         assert self.config is not None and self.hydra_context is not None
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        top = Path(self.config.hydra.sweep.dir)
+        top = Path(os.path.abspath(self.config.hydra.sweep.dir))
         top.mkdir(parents=True, exist_ok=True)
         self.compose = Composer(self.hydra_context.config_loader, self.config)
         points = points_of(self.compose.parser, self._parse_config(), arguments, self.instead)
@@ -88,7 +85,8 @@ class Sweeper(BasicSweeper):
                 log.info("interrupted: the same command resumes it")
                 raise
             finally:
-                show(self.jobs, top)
+                show_jobs(self.jobs, top)
+        show_comparison(top)
         if any(one.outcome == "failed" for one in self.jobs):
             raise SystemExit(1)
         return [[]]
