@@ -1,4 +1,4 @@
-"""A job on several devices: one process for each, watched by the one that Hydra runs. Imports no torch.
+"""A job on several devices: one process for each, watched by the process that Hydra runs. Imports no torch.
 
 Lightning's own launcher would start the whole command again, which in a sweep is the whole sweep, and hangs where one
 process fails.
@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
-from embedlab.runs.folder import ERROR
+from embedlab.distributed.records import FOLDER, first_error
+from embedlab.runs.machine import available_cores
 from embedlab.runs.signals import handled_by
 
 FOREIGN = ("SLURM_", "TORCHELASTIC_", "MASTER_", "OMPI_", "PMI_", "WORLD_SIZE", "NODE_RANK", "GROUP_RANK")
@@ -33,11 +35,13 @@ def device_count(config: Config) -> int:
 
 
 def train_on(n: int, folder: Path) -> None:
-    """Train the job in `folder` in n processes; UserError with their error where one fails, all are gone then."""
+    """Train the job in `folder` in n processes. Raises UserError with the error of the one that failed first; none of
+    the processes is left then.
+    """
     environment = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
-    environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(n)}
-    cores = int(os.environ.get("SLURM_CPUS_PER_TASK") or os.cpu_count() or 1)  # Slurm: the job's, not the node's
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, cores // n)))
+    environment |= {"MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": str(n)}
+    environment["TORCHELASTIC_USE_AGENT_STORE"] = "True"  # rank 0 serves the store itself: see worker.serve_store
+    environment.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // n)))
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "embedlab.distributed.worker", str(folder)]
     received: list[int] = []
@@ -48,25 +52,34 @@ def train_on(n: int, folder: Path) -> None:
             rank.send_signal(number)
 
     ranks: list[subprocess.Popen[bytes]] = []
-    with handled_by(hand_on):
+    with handled_by(hand_on), TemporaryDirectory() as errors, socket.create_server(("127.0.0.1", 0)) as store:
+        environment["MASTER_PORT"] = str(store.getsockname()[1])
+        environment |= {FOLDER: errors, "EMBEDLAB_STORE_SOCKET": str(store.fileno())}
         try:
             for i in range(n):
                 own = {**environment, "LOCAL_RANK": str(i)}
-                # a session of its own: Ctrl-C comes from here alone; the pipe tells it of our end
-                ranks.append(subprocess.Popen(command, env=own, stdin=subprocess.PIPE, start_new_session=True))
+                # a session of its own: Ctrl-C comes from here alone; stdin's pipe closes when this process is gone
+                ranks.append(
+                    subprocess.Popen(
+                        command,
+                        env=own,
+                        stdin=subprocess.PIPE,
+                        start_new_session=True,
+                        pass_fds=[store.fileno()] if i == 0 else [],
+                    )
+                )
             while None in (statuses := [rank.poll() for rank in ranks]) and not any(statuses):
                 time.sleep(0.05)
             failed = [status for status in statuses if status]
         finally:
             _end(ranks, seconds=30 if received else 1)
+        first = first_error(Path(errors))
     if received:
         raise SystemExit(128 + received[0])
     if failed:
-        if (status := min(failed)) < 0:  # the others only tell that it is gone
-            raise UserError(f"one of its {n} processes was killed by signal {-status}: the same command goes on")
-        path = folder / ERROR
-        told = path.read_text(encoding="utf-8").strip() if path.exists() else f"a process ended with {failed[0]}"
-        raise UserError(told)
+        if (status := min(failed)) < 0:  # the errors of the others only follow from that
+            raise UserError(f"one of its {n} processes was killed by signal {-status}: the same command resumes it")
+        raise UserError(first or f"a process exited with status {failed[0]} and no message")
 
 
 def _end(ranks: list[subprocess.Popen[bytes]], seconds: float) -> None:
@@ -80,9 +93,3 @@ def _end(ranks: list[subprocess.Popen[bytes]], seconds: float) -> None:
         rank.wait()
         assert rank.stdin is not None
         rank.stdin.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.commands import left_alone_by
@@ -47,6 +48,12 @@ def test_two_processes_score_and_log_as_one(start: Callable[..., Started], left_
         assert row == pytest.approx(expected, rel=1e-4)
     assert len(list(two.glob("tensorboard/events.*"))) == 1
     assert steps_of_events(two) == steps_of_events(one)
+
+
+def test_ranks_draw_different_dropout_masks(left_alone: Path) -> None:
+    checkpoint = torch.load(left_alone / "0.2" / "checkpoints" / "last.ckpt", weights_only=True)
+    first, second = (state["torch"] for state in checkpoint["embedlab"]["random"])
+    assert not torch.equal(first, second)
 
 
 def scalars_of_csv(folder: Path) -> list[dict[str, float]]:

@@ -43,7 +43,9 @@ class Checkpoints(Checkpoint):
     def on_train_start(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
         loader: Any = trainer.train_dataloader
         if self.begun is not None:
-            restore_random_state(self.begun["random"])
+            states = self.begun["random"]
+            own = states if isinstance(states, dict) else states[trainer.global_rank]  # 0.2.0 kept that of rank 0
+            restore_random_state(own)
             loader.load_state_dict(self.begun["loader"])  # Lightning forgets to where it needs an epoch's length early
         self.saved = time.monotonic()
         loader.between = lambda: self.between_steps(trainer)
@@ -119,7 +121,7 @@ class Checkpoints(Checkpoint):
                 "event_sizes": sizes_of_events(Path(trainer.default_root_dir)),
             },
             "loader": trainer.train_dataloader.state_dict(),  # type: ignore[union-attr]
-            "random": random_state(),
+            "random": random_states(trainer),
         }
 
     def on_load_checkpoint(self, trainer: Trainer, module: LanguageModule, checkpoint: dict[str, Any]) -> None:  # type: ignore[override]
@@ -128,6 +130,15 @@ class Checkpoints(Checkpoint):
         if self.begun["finished"]:  # EarlyStopping would not stop again
             self.finished = True
             trainer.fit_loop.epoch_loop.max_steps = checkpoint["global_step"]
+
+
+def random_states(trainer: Trainer) -> list[dict[str, Any]]:
+    """Return every rank's `random_state`, which all ranks call together."""
+    states = [random_state()]
+    if trainer.world_size > 1:
+        states *= trainer.world_size
+        torch.distributed.all_gather_object(states, states[0])
+    return states
 
 
 def random_state() -> dict[str, Any]:
