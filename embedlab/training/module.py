@@ -31,6 +31,16 @@ class LanguageModule(LightningModule):
         self.register_buffer("byte_lengths", torch.as_tensor(byte_lengths, dtype=torch.int64), persistent=False)
         self.register_buffer("scored", torch.zeros(3, dtype=torch.float64), persistent=False)
 
+    def on_fit_start(self) -> None:
+        """Give every rank but the first a random stream of its own, so that their dropout masks differ.
+
+        Here and not before, because Lightning seeds all ranks alike when it joins them.
+        """
+        if rank := self.global_rank:
+            torch.manual_seed(
+                int(np.random.SeedSequence([self.config.seed, rank]).generate_state(1, np.uint64)[0] >> 1)
+            )
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         self.model.scheme.at_step(self.global_step)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import numpy as np
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -59,7 +58,6 @@ def train(config: Config, measure: Measure) -> dict[str, Any]:
         module.model.tokens.weight.data.copy_(load_table(path, data.tokenizer, config.model.embedding_dim))
     log_start(config, data, module)
     set_threads(config, module.model.tokens.weight.numel())
-    seed_dropout(config.seed)
 
     with warnings.catch_warnings():
         for message in QUIET:
@@ -108,12 +106,6 @@ def take_up(config: Config, folder: Path) -> Path | None:
         torch.set_num_threads(state["threads"])  # more or fewer would change the last digits
     log.info("going on from step %d, saved in %s", checkpoint["global_step"], path)
     return path
-
-
-def seed_dropout(seed: int) -> None:
-    """Give every rank but the first a random stream of its own, so that their dropout masks differ."""
-    if rank := rank_zero_only.rank:  # type: ignore[attr-defined]
-        torch.manual_seed(int(np.random.SeedSequence([seed, rank]).generate_state(1, np.uint64)[0] >> 1))
 
 
 def log_start(config: Config, data: TextData, module: LanguageModule) -> None:
