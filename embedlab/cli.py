@@ -31,6 +31,7 @@ from embedlab.positions.check import check_config, register
 from embedlab.runs.folder import ERROR, LOCK, ElsewhereError, job_folder, lock_folder, quoted, results_of, write_error
 from embedlab.runs.full_disk import full_disk, report_full_disk
 from embedlab.runs.signals import STATUSES, at_once, handled_by, requeue_on_timeout
+from embedlab.runs.streams import accept_any_text
 from embedlab.sweep.processes import exit_with_parent, stopped
 from embedlab.sweep.progress import time_left
 
@@ -39,6 +40,7 @@ log = logging.getLogger("embedlab")
 
 def main() -> None:
     """`python train.py`: Hydra's command line over `job`; exit status 1 and one line for a user's mistake."""
+    accept_any_text()
     register()
     OmegaConf.register_new_resolver("choices_help", lambda: choices_help(CONF), replace=True)
     OmegaConf.register_new_resolver(
@@ -77,6 +79,7 @@ def expand_resume(arguments: list[str]) -> list[str]:
 
 def job(cfg: DictConfig) -> float:
     """One run, or one job of a sweep; gives the validation loss back, for sweepers that optimise."""
+    accept_any_text()  # a launcher's process has not been through main
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     folder = Path(HydraConfig.get().runtime.output_dir)
     if stopped:

@@ -35,7 +35,7 @@ def job_folder(overrides: str) -> str:
     safe = re.sub(r"[^A-Za-z0-9._,=-]", "_", overrides).strip(".") or "default"
     if (safe == overrides and len(safe) <= LONGEST) or not overrides:
         return safe
-    return f"{safe[:LONGEST]}-{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
+    return f"{safe[:LONGEST]}-{hashlib.sha256(overrides.encode(errors="surrogatepass")).hexdigest()[:8]}"
 
 
 def quoted(value: str) -> str:
@@ -113,5 +113,5 @@ def write_error(folder: Path, error: Exception) -> str:
         line = f"{type(error).__name__}: {error}".splitlines()[0][:300]
         told = "".join(traceback.format_exception(error))
     with suppress(OSError):  # a full disk
-        (folder / ERROR).write_text(told, encoding="utf-8")
+        (folder / ERROR).write_text(told, encoding="utf-8", errors="backslashreplace")
     return line
