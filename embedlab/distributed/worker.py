@@ -21,7 +21,7 @@ def main(folder: Path) -> None:
     first = os.environ["LOCAL_RANK"] == "0"
     accept_any_text()
     log_file = logging.FileHandler(folder / "train.log", encoding="utf-8", errors="backslashreplace")
-    handlers = [logging.StreamHandler(), log_file]
+    handlers: list[logging.Handler] = [logging.StreamHandler(), log_file]
     for handler in handlers:
         handler.setFormatter(LogFormatter("%(message)s"))
     logging.basicConfig(level=logging.INFO if first else logging.ERROR, handlers=handlers)

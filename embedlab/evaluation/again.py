@@ -56,7 +56,9 @@ def lengths_table(results: dict[str, Any]) -> Table:
     """Losses on the same targets with more context."""
     table = Table("context", "windows", "nats/token", "bits/byte", "targets", title="Longer contexts, same targets")
     for entry in results["extrapolation"]:
-        cells = (f"{entry['loss']:.3f}", f"{entry['bits_per_byte']:.3f}") if entry["defined"] else (Text(one_line(entry["note"])), "")
+        cells: tuple[Text | str, str] = Text(one_line(entry["note"])), ""
+        if entry["defined"]:
+            cells = f"{entry['loss']:.3f}", f"{entry['bits_per_byte']:.3f}"
         protocol = entry["protocol"].replace("_", "-")
         table.add_row(f"{entry['context_length']:,}", protocol, *cells, f"{entry['targets']:,}")
     return table

@@ -1,5 +1,7 @@
 """The whole config of a run, its scheme's settings included: known to Hydra, then read as typed objects and checked."""
 
+import copy
+
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -7,6 +9,8 @@ from omegaconf.errors import OmegaConfBaseException
 from embedlab import positions
 from embedlab.config import tree
 from embedlab.config.errors import UserError, complaint
+from embedlab.config.overrides import literal
+from embedlab.config.paths import whole_paths
 from embedlab.config.tree import Config
 from embedlab.positions.config import shape_of
 
@@ -21,9 +25,14 @@ def register() -> None:
 
 def check_config(cfg: DictConfig) -> Config:
     """Return the composed yaml as typed objects. Raises UserError for whatever is wrong with it."""
+    rest = copy.deepcopy(cfg)
+    try:
+        for key, value in whole_paths(rest).items():
+            OmegaConf.update(rest, key, literal(value))
+    except OmegaConfBaseException as error:
+        raise UserError(complaint(error)) from error
+    position = positions.configure(OmegaConf.to_container(rest.position, resolve=True))
     # a scheme outside the package has no schema before this: its keys would not fit the node that Hydra composed
-    position = positions.configure(OmegaConf.to_container(cfg.position, resolve=True))
-    rest = cfg.copy()
     OmegaConf.update(rest, "position", None)
     try:
         config = OmegaConf.to_object(rest)

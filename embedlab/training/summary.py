@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from embedlab.config.paths import start_folder
 from embedlab.runs.escaping import one_line
 
 BASELINES = {
@@ -26,7 +27,8 @@ def show(results: dict[str, Any], folder: Path) -> None:
     console.print(costs_table(results))
     for caution in results["cautions"]:
         console.print(f"note: {one_line(caution)}", style="yellow", markup=False)
-    shown = os.path.relpath(folder) if folder.is_relative_to(Path.cwd()) else str(folder)
+    start = start_folder()
+    shown = os.path.relpath(folder, start) if folder.is_relative_to(start) else str(folder)
     quoted = shlex.quote(shown)
     console.print(f"outputs      {shown}", markup=False, soft_wrap=True)
     console.print(f"TensorBoard  tensorboard --logdir {quoted}", markup=False, soft_wrap=True)
