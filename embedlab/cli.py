@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -69,9 +70,9 @@ def main() -> None:
 
 def run_folder() -> str:
     """The job's folder; for `--cfg job --resolve`, where there is no job, the one that a run would get."""
-    hydra_config = HydraConfig.get()
-    known = OmegaConf.select(hydra_config, "runtime.output_dir", throw_on_missing=False)
-    return str(known or hydra_config.run.dir)
+    hydra_config: Any = HydraConfig.get()
+    no_job = OmegaConf.is_missing(hydra_config.runtime, "output_dir")
+    return str(hydra_config.run.dir if no_job else hydra_config.runtime.output_dir)
 
 
 def expand_resume(arguments: list[str]) -> list[str]:

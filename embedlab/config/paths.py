@@ -46,7 +46,8 @@ def _whole(path: Any, key: str) -> Any:
     if not isinstance(path, str) or not path:
         return path  # the setting's own check refuses it
     expanded = expand_user(path, key)
-    return os.path.join(start_folder(), expanded) if key in OURS else expanded
+    starts_a_run = HydraConfig.initialized()  # else an older run's paths are read, as they were recorded
+    return os.path.join(start_folder(), expanded) if key in OURS and starts_a_run else expanded
 
 
 def start_folder() -> str:
