@@ -16,19 +16,23 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from embedlab import sweep
 from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
 from embedlab.config.optional import REPLACED, replaced
+from embedlab.config.overrides import override, quote_values, unquoted
+from embedlab.config.paths import expand_user
 from embedlab.config.tree import CONF
 from embedlab.distributed.launcher import device_count, train_on
 from embedlab.positions.check import check_config, register
-from embedlab.runs.folder import ERROR, LOCK, ElsewhereError, lock_folder, quoted, results_of, write_error
+from embedlab.runs.folder import ERROR, LOCK, ElsewhereError, lock_folder, results_of, write_error
 from embedlab.runs.full_disk import full_disk, report_full_disk
+from embedlab.runs.record import record
 from embedlab.runs.signals import STATUSES, at_once, handled_by, requeue_on_timeout
+from embedlab.runs.streams import accept_any_text
 from embedlab.sweep.progress import time_left
 
 log = logging.getLogger("embedlab")
@@ -36,12 +40,13 @@ log = logging.getLogger("embedlab")
 
 def main() -> None:
     """`python train.py`: Hydra's command line over `job`; exit status 1 and one line for a user's mistake."""
+    accept_any_text()
     register()
     sys.path.append(str(Path(sweep.__file__).parent / "on_path"))  # where Hydra finds our sweeper
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on, instead of printing them in its own way
     try:
-        sys.argv[1:] = expand_resume(sys.argv[1:])
+        sys.argv[1:] = quote_values(expand_resume(sys.argv[1:]))
         with report_full_disk(Path("output_dir")):  # Hydra itself writes there first
             hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
     except (UserError, HydraException, OmegaConfBaseException) as error:
@@ -58,17 +63,18 @@ def expand_resume(arguments: list[str]) -> list[str]:
     given = [argument for argument in arguments if argument.startswith("resume=")]
     if not given:
         return arguments
-    folder = Path(given[-1].removeprefix("resume=")).expanduser()
+    folder = Path(os.path.abspath(expand_user(unquoted(given[-1].removeprefix("resume=")), "resume")))
     overrides = folder / ".hydra" / "overrides.yaml"
     if not overrides.is_file():
         raise UserError(f"{given[-1]} holds no .hydra/overrides.yaml: give the folder of an interrupted run")
     recorded = [str(override) for override in OmegaConf.load(overrides)]
-    one_run = ["hydra.mode=RUN", f"hydra.run.dir={quoted(str(folder))}"]  # a job of a sweep goes on by itself
+    one_run = ["hydra.mode=RUN", override("hydra.run.dir", str(folder))]  # a job of a sweep goes on by itself
     return [*recorded, *(argument for argument in arguments if argument not in given), *one_run]
 
 
 def job(cfg: DictConfig) -> float:
     """One run, or one job of a sweep; gives the validation loss back, for sweepers that optimise."""
+    accept_any_text()  # a launcher's process has not been through main
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
@@ -104,6 +110,7 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
         if (results := results_of(folder, config)) is not None:
             log.info("%s was finished before, skipped", folder)
         else:
+            record(folder, cfg, HydraConfig.get().overrides.task)
             (folder / ERROR).unlink(missing_ok=True)
             if (n := device_count(config)) > 1:
                 train_on(n, folder)
@@ -137,14 +144,17 @@ class CheckOutputFolder(Callback):
     """Ask before Hydra does whether the outputs can be written, and say so in one line where not."""
 
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
-        self._check(config, config.hydra.run.dir)
+        self._check(config, "run")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
         if (launcher := config.hydra.runtime.choices["hydra/launcher"]) in REPLACED:
             sys.exit(f"error: {replaced(launcher)}")
-        self._check(config, config.hydra.sweep.dir)
+        self._check(config, "sweep")
 
-    def _check(self, config: DictConfig, folder: str) -> None:
+    def _check(self, config: DictConfig, kind: str) -> None:
+        folder = expand_user(config.hydra[kind].dir, f"hydra.{kind}.dir")
+        with read_write(config.hydra):
+            config.hydra[kind].dir = folder
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -14,6 +14,7 @@ from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.positions.check import check_config
 from embedlab.runs.read_config import read_config
+from embedlab.runs.streams import accept_any_text
 
 OPEN = ("evaluation.", "position.", "data.max_eval_tokens=", "data.batch_size=", "corpus.path=", "cache_dir=")
 HELP = f"""\
@@ -37,9 +38,10 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("folder", metavar="RUN_FOLDER", help="folder of one finished run: the one with results.json")
     parser.add_argument("settings", metavar="KEY=VALUE", nargs="*", help="settings to change for this evaluation")
+    accept_any_text()
     given = parser.parse_args(arguments)
     try:
-        run(Path(given.folder), given.settings)
+        run(Path(given.folder).expanduser(), given.settings)
     except UserError as error:
         sys.exit(f"error: {error}")
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from omegaconf import OmegaConf
 
 from embedlab.config.errors import UserError
+from embedlab.runs.streams import accept_any_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,9 +29,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("run", type=Path, metavar="RUN_FOLDER", help="folder of one run: it holds checkpoints/")
     parser.add_argument("--format", choices=WRITERS, default="word2vec", help="what to write (default: word2vec)")
     parser.add_argument("--to", type=Path, metavar="FILE", help="file to write (default: tokens.* in the run's folder)")
+    accept_any_text()
     chosen = parser.parse_args(arguments)
     try:
-        for path in export(chosen.run, chosen.format, chosen.to):
+        for path in export(chosen.run.expanduser(), chosen.format, chosen.to and chosen.to.expanduser()):
             print(path)
     except (UserError, OSError) as error:
         sys.exit(f"error: {error}")

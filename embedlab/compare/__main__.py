@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedlab.config.errors import UserError
+from embedlab.runs.escaping import one_line
+from embedlab.runs.streams import accept_any_text
 
 if TYPE_CHECKING:
     from embedlab.compare.comparison import Comparison
@@ -82,12 +84,14 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
+    accept_any_text()
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = parser().parse_args(given)
+    options.folders = [os.path.expanduser(folder) for folder in options.folders]  # a shell leaves a quoted ~
     try:
         return _compare(options, "python -m embedlab.compare " + shlex.join(given))
     except UserError as error:
-        print(f"embedlab.compare: {error}", file=sys.stderr)
+        print(f"embedlab.compare: {one_line(str(error))}", file=sys.stderr)
         return USAGE
     except BrokenPipeError:  # `| head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -149,7 +153,7 @@ def _write(comparison: "Comparison", refused: list[str], folder: Path, command: 
 
 def _output(options: argparse.Namespace) -> Path:
     if options.output:
-        return Path(options.output)
+        return Path(options.output).expanduser()
     top = Path(options.folders[0])
     alone = len(options.folders) == 1 and top.is_dir()
     is_run = (top / "results.json").exists() or (top / ".hydra").exists()

@@ -14,6 +14,8 @@ from embedlab.compare.varying import RATE, SCALE, show
 from embedlab.compare.verdict import cells, decimals, headings, more, p_value, plain, plus_minus
 from embedlab.config.errors import UserError
 from embedlab.runs.atomic_write import atomic_write
+from embedlab.runs.escaping import csv_cell
+from embedlab.runs.escaping import markdown as as_text
 
 OURS = "embedlab.compare"  # the mark by which a folder of ours is known
 FOOTNOTE = (
@@ -66,9 +68,9 @@ def write(comparison: Comparison, folder: Path, refused: list[str], figures: lis
     ]
     columns = list(dict.fromkeys(key for row in rows for key in row if key != "values"))
     sheet = io.StringIO()
-    writer = csv.DictWriter(sheet, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows([{key: _safe(value) for key, value in row.items()} for row in rows])
+    writer = csv.writer(sheet, lineterminator="\n")
+    writer.writerow(map(_safe, columns))
+    writer.writerows([_safe(row.get(key)) for key in columns] for row in rows)
     write_whole(folder / "comparison.csv", sheet.getvalue())
     write_whole(folder / "comparison.md", markdown(comparison))
     whole = {
@@ -134,16 +136,16 @@ def markdown(comparison: Comparison) -> str:
     metric = comparison.metric
     lines: list[str] = []
     for group in comparison.groups:
-        head = metric.name + (f" ({metric.unit})" if metric.unit else "")
-        lines += [f"**{_cell(group.title)}**", ""] if group.title else []
-        gap_head = f"Δ from {_cell(group.baseline)}"
-        columns = [*map(_cell, headings(comparison)), head, "seeds", gap_head, "p (Holm)", "more seeds", "parameters"]
+        head = as_text(metric.name) + (f" ({metric.unit})" if metric.unit else "")
+        lines += [f"**{as_text(group.title)}**", ""] if group.title else []
+        gap_head = f"Δ from {as_text(group.baseline)}"
+        columns = [*map(as_text, headings(comparison)), head, "seeds", gap_head, "p (Holm)", "more seeds", "parameters"]
         columns.append("tokens/s")
         lines += [f"| {' | '.join(columns)} |", "|---" * len(comparison.by) + "|--:" * 7 + "|"]
         for row in group.rows:
             places, gap = decimals(row.mean.mean), row.difference
             line = [
-                *(f"**{_cell(cell)}**" if row.decided else _cell(cell) for cell in cells(row)),
+                *(f"**{as_text(cell)}**" if row.decided else as_text(cell) for cell in cells(row)),
                 plus_minus(row.mean.mean, row.mean.high, places),
                 str(row.mean.n),
                 plus_minus(gap.mean, gap.high, places, sign=True) if gap else "–",
@@ -160,15 +162,5 @@ def markdown(comparison: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cell(text: str) -> str:
-    """Text that a Markdown table takes as text."""
-    for sign in "\\|`*_<>[]":
-        text = text.replace(sign, "\\" + sign)
-    return text
-
-
 def _safe(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula gets an apostrophe before it."""
-    if isinstance(value, str) and value[:1] in "=+-@\t":
-        return "'" + value
-    return show(value) if isinstance(value, bool) else value
+    return show(value) if isinstance(value, bool) else csv_cell(value)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from embedlab.runs.escaping import one_line
+
 SCHEMA = 1  # of results.json; a file without the field is read as this one
 LARGEST = 64 * 2**20  # bytes; a real results.json has some 10 kB
 HUGE = 1e60  # nothing measured here is larger, and the fourth power still fits a float
@@ -99,10 +101,8 @@ def _parsed(cell: Any) -> float | None:
 
 
 def clean(text: str, most: int = 400) -> str:
-    """Printable text: control characters and lone surrogates become �, long text is cut."""
-    if len(text) > most:
-        text = text[:most] + "…"
-    return "".join(c if c.isprintable() or c == " " else " " if c in "\n\t" else "�" for c in text)
+    """Return the text as one printable line of at most `most` characters, so that no report shows a page of a name."""
+    return one_line(text, most)
 
 
 def read(arguments: list[str]) -> tuple[list[Run], list[Left]]:

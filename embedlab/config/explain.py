@@ -17,7 +17,8 @@ def explain(error: HydraException | OmegaConfBaseException) -> str:
     text = str(error).strip()
     cause = str(error.__cause__ or error).strip().splitlines()[0]
     if isinstance(error, OverrideParseException):
-        return f"{error.override!r} is no override: write KEY=VALUE, in quotes where the value holds blanks or commas"
+        quotes = "in quotes where the value holds commas, brackets or quotes of its own"
+        return f"{error.override!r} is no override: write KEY=VALUE, {quotes}"
     if missing := re.search(r"Could not find '(.+)/(.+?)'", text):
         group, name = missing.groups()
         if group == "hydra/launcher" and name in REPLACED:
@@ -35,7 +36,8 @@ def explain(error: HydraException | OmegaConfBaseException) -> str:
         return f"{wrong[1]} cannot be set: {cause}; {HELP} with what they mean"
     if text.startswith("Ambiguous value"):
         key = text.splitlines()[0].partition("argument ")[2]
-        return f"{key} gives several values: add -m to sweep over them, or write them as [a,b] for a list"
+        remedy = "add -m to sweep over them, write them as [a,b] for a list, or in quotes where they are one value"
+        return f"{key} gives several values: {remedy}"
     return text.splitlines()[0]
 
 

@@ -11,21 +11,23 @@ from pathlib import Path
 from embedlab.config.errors import UserError
 from embedlab.distributed.records import Record, write_record
 from embedlab.positions.check import check_config
+from embedlab.runs.escaping import LogFormatter
 from embedlab.runs.full_disk import report_full_disk
 from embedlab.runs.read_config import read_config
 from embedlab.runs.signals import at_once, handled_by
+from embedlab.runs.streams import accept_any_text
 
 
 def main(folder: Path) -> None:
     """Train the job in `folder` as the rank that the environment names."""
     threading.Thread(target=exit_with_parent, daemon=True).start()
     first = os.environ["LOCAL_RANK"] == "0"
-    log_file = logging.FileHandler(folder / "train.log", encoding="utf-8")
-    logging.basicConfig(
-        level=logging.INFO if first else logging.ERROR,
-        format="%(message)s",
-        handlers=[logging.StreamHandler(), log_file],
-    )
+    accept_any_text()
+    log_file = logging.FileHandler(folder / "train.log", encoding="utf-8", errors="backslashreplace")
+    handlers: list[logging.Handler] = [logging.StreamHandler(), log_file]
+    for handler in handlers:
+        handler.setFormatter(LogFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO if first else logging.ERROR, handlers=handlers)
     with handled_by(at_once):
         try:
             from embedlab.evaluation import measure

@@ -7,11 +7,13 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.evaluation import measure
+from embedlab.runs.escaping import one_line
 from embedlab.runs.results import git_state, versions, write_json
 from embedlab.training.module import LanguageModule
 from embedlab.training.summary import scores_table
@@ -54,7 +56,9 @@ def lengths_table(results: dict[str, Any]) -> Table:
     """Losses on the same targets with more context."""
     table = Table("context", "windows", "nats/token", "bits/byte", "targets", title="Longer contexts, same targets")
     for entry in results["extrapolation"]:
-        cells = (f"{entry['loss']:.3f}", f"{entry['bits_per_byte']:.3f}") if entry["defined"] else (entry["note"], "")
+        cells: tuple[Text | str, str] = Text(one_line(entry["note"])), ""
+        if entry["defined"]:
+            cells = f"{entry['loss']:.3f}", f"{entry['bits_per_byte']:.3f}"
         protocol = entry["protocol"].replace("_", "-")
         table.add_row(f"{entry['context_length']:,}", protocol, *cells, f"{entry['targets']:,}")
     return table

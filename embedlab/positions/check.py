@@ -1,6 +1,10 @@
 """The whole config of a run, its scheme's settings included: known to Hydra, then read as typed objects and checked."""
 
+import copy
+from typing import Any
+
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -8,6 +12,8 @@ from embedlab import positions
 from embedlab.config import tree
 from embedlab.config.errors import UserError, complaint
 from embedlab.config.help import choices_help, settings_help
+from embedlab.config.overrides import literal
+from embedlab.config.paths import whole_paths
 from embedlab.config.tree import Config
 from embedlab.positions.config import shape_of
 from embedlab.runs.folder import job_folder
@@ -29,13 +35,26 @@ def register_resolvers() -> None:
         "settings_help", lambda name, file: settings_help(positions.config_class(name, file)), replace=True
     )
     OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
+    OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
+
+
+def run_folder() -> str:
+    """The job's folder; for `--cfg job --resolve`, where there is no job, the one that a run would get."""
+    hydra_config: Any = HydraConfig.get()
+    no_job = OmegaConf.is_missing(hydra_config.runtime, "output_dir")
+    return str(hydra_config.run.dir if no_job else hydra_config.runtime.output_dir)
 
 
 def check_config(cfg: DictConfig) -> Config:
     """Return the composed yaml as typed objects. Raises UserError for whatever is wrong with it."""
+    rest = copy.deepcopy(cfg)
+    try:
+        for key, value in whole_paths(rest).items():
+            OmegaConf.update(rest, key, literal(value))
+    except OmegaConfBaseException as error:
+        raise UserError(complaint(error)) from error
+    position = positions.configure(OmegaConf.to_container(rest.position, resolve=True))
     # a scheme outside the package has no schema before this: its keys would not fit the node that Hydra composed
-    position = positions.configure(OmegaConf.to_container(cfg.position, resolve=True))
-    rest = cfg.copy()
     OmegaConf.update(rest, "position", None)
     try:
         config = OmegaConf.to_object(rest)

@@ -9,14 +9,15 @@ from typing import TextIO
 
 @contextmanager
 def atomic_write(path: Path, newline: str | None = None) -> Iterator[TextIO]:
-    """A file to write in, which takes the place of `path` once it is whole and on the disk.
+    r"""A file to write in, which takes the place of `path` once it is whole and on the disk.
 
     Written beside, synced, renamed: a kill or a full disk leaves either the old file or the new one, a reader never
-    sees half of one, and no part is left behind.
+    sees half of one, and no part is left behind. A lone surrogate (a file name that is no UTF-8 holds some) is written
+    as \udce9, which JSON reads back.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open(beside, "w", newline=newline, encoding="utf-8") as file:
+        with open(beside, "w", newline=newline, encoding="utf-8", errors="backslashreplace") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -20,6 +20,7 @@ from embedlab.runs.same_settings import differences, plain
 ERROR = "error.txt"
 RUNNING = ".running"  # the process that works on the job; one that was killed leaves it
 LOCK = ".lock"
+LONGEST_NAME = 255  # bytes; the file systems' limit
 LONGEST = 120  # characters; file names end at 255 bytes, and files below get names of their own
 
 
@@ -35,13 +36,18 @@ def job_folder(overrides: str) -> str:
     safe = re.sub(r"[^A-Za-z0-9._,=-]", "_", overrides).strip(".") or "default"
     if (safe == overrides and len(safe) <= LONGEST) or not overrides:
         return safe
-    return f"{safe[:LONGEST]}-{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
+    digest = hashlib.sha256(overrides.encode(errors="surrogatepass")).hexdigest()
+    return f"{safe[:LONGEST]}-{digest[:8]}"
 
 
-def quoted(value: str) -> str:
-    """A value as Hydra's grammar reads it back, whatever characters it holds."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+def fitting(subdir: str) -> str:
+    """Return hydra.sweep.subdir as it is, or a name for it where a file system would refuse it or it leaves the sweep.
+
+    ${hydra:job.override_dirname} holds whatever the overrides hold: a path's slashes and dots, and hundreds of letters.
+    """
+    parts = Path(subdir).parts
+    fits = ".." not in parts and all(len(part.encode(errors="surrogatepass")) <= LONGEST_NAME for part in parts)
+    return subdir if fits else job_folder(subdir)
 
 
 @contextmanager
@@ -113,5 +119,5 @@ def write_error(folder: Path, error: Exception) -> str:
         line = f"{type(error).__name__}: {error}".splitlines()[0][:300]
         told = "".join(traceback.format_exception(error))
     with suppress(OSError):  # a full disk
-        (folder / ERROR).write_text(told, encoding="utf-8")
+        (folder / ERROR).write_text(told, encoding="utf-8", errors="backslashreplace")
     return line

@@ -13,10 +13,11 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from omegaconf import OmegaConf, open_dict, read_write
 
 from embedlab.config.errors import UserError
+from embedlab.config.overrides import override
 from embedlab.positions.check import check_config
 from embedlab.runs import folder as job
-from embedlab.runs.folder import quoted
 from embedlab.runs.full_disk import full_disk, message
+from embedlab.runs.record import JOBS_OWN, computed
 from embedlab.runs.signals import at_once, handled_by
 from embedlab.sweep.capacity import Needs, choose_n_jobs, needs
 from embedlab.sweep.composing import Composer
@@ -35,7 +36,7 @@ class Job:
     def __init__(self, number: int, name: str, overrides: list[str], folder: Path, needs: Needs) -> None:
         self.number = number
         self.name = name
-        self.overrides = overrides
+        self.overrides = overrides  # those of the point, and what the job's own number and time compute
         self.folder = folder
         self.needs = needs
         self.outcome = ""  # finished, skipped or failed, once it is known
@@ -68,13 +69,14 @@ class Sweeper(BasicSweeper):
         assert self.config is not None and self.hydra_context is not None
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        top = Path(os.path.abspath(self.config.hydra.sweep.dir))
+        top = self.top = Path(os.path.abspath(self.config.hydra.sweep.dir))
         top.mkdir(parents=True, exist_ok=True)
         self.compose = Composer(self.hydra_context.config_loader, self.config)
         points = points_of(self.compose.parser, self._parse_config(), arguments, self.instead)
         self.jobs = [
             self._look_at(*about) for about in zip(range(1, len(points) + 1), names(points), points, strict=True)
         ]
+        refuse_shared_folders(self.jobs)
         OmegaConf.save(self.config, top / "multirun.yaml")
         self.begun = time.time()
         self.to_run = sum(not one.outcome for one in self.jobs)
@@ -101,12 +103,15 @@ class Sweeper(BasicSweeper):
     def _look_at(self, number: int, name: str, overrides: list[str]) -> Job:
         """The job, its outcome known where it is finished already."""
         cfg = self.compose(overrides)
-        with read_write(cfg), read_write(cfg.hydra.runtime), open_dict(cfg):
-            HydraConfig.instance().set_config(cfg)
-            folder = Path(os.path.abspath(cfg.hydra.sweep.dir), cfg.hydra.sweep.subdir)
+        with open_dict(cfg):
+            cfg.hydra.job.id = cfg.hydra.job.num = number - 1
+        HydraConfig.instance().set_config(cfg)
+        folder = self.top / job.fitting(str(cfg.hydra.sweep.subdir))
+        with read_write(cfg.hydra.runtime), open_dict(cfg):
             cfg.hydra.runtime.output_dir = str(folder)
-            HydraConfig.instance().set_config(cfg)
-        one = Job(number, name, overrides, folder, needs(cfg))
+        HydraConfig.instance().set_config(cfg)
+        own = [override(key, value) for key, value in computed(cfg, JOBS_OWN).items()]
+        one = Job(number, name, [*overrides, *own], folder, needs(cfg))
         if (folder / "results.json").exists():
             with read_write(cfg), open_dict(cfg):
                 del cfg["hydra"]
@@ -127,7 +132,7 @@ class Sweeper(BasicSweeper):
             self._launch([one for one in pending if wait or not one.reason], wait)
 
     def _launch(self, jobs: Sequence[Job], wait: bool) -> None:
-        given = [[*one.overrides, *as_overrides(self._told(one, wait))] for one in jobs]
+        given = [[*one.overrides, *self._place(one), *as_overrides(self._told(one, wait))] for one in jobs]
         first = jobs[0].number - 1
         try:
             if isinstance(self.launcher, Processes):
@@ -143,6 +148,11 @@ class Sweeper(BasicSweeper):
             return
         for one, result in zip(jobs, ended, strict=True):
             self._note(one, result)
+
+    def _place(self, one: Job) -> list[str]:
+        """The job's folder: a launcher counts jobs and time anew."""
+        subdir = os.path.relpath(one.folder, self.top)
+        return [override("hydra.sweep.dir", str(self.top)), override("hydra.sweep.subdir", subdir)]
 
     def _told(self, one: Job, wait: bool) -> dict[str, Any]:
         """What the job's process must know of the sweep."""
@@ -169,7 +179,17 @@ class Sweeper(BasicSweeper):
                 )
 
 
+def refuse_shared_folders(jobs: Sequence[Job]) -> None:
+    """Raise UserError where hydra.sweep.subdir gives two jobs one folder."""
+    folders: dict[Path, Job] = {}
+    for one in jobs:
+        if (other := folders.setdefault(one.folder, one)) is not one:
+            raise UserError(
+                f"hydra.sweep.subdir gives {other} and {one} one folder, {one.folder}: "
+                "add ${hydra:job.num} to it, or leave it out"
+            )
+
+
 def as_overrides(told: dict[str, Any]) -> list[str]:
     """For processes that compose the job's config themselves."""
-    plain = ((key, quoted(value) if isinstance(value, str) else value) for key, value in told.items())
-    return [f"hydra.sweeper.{key}={value}" for key, value in plain]
+    return [override(f"hydra.sweeper.{key}", value) for key, value in told.items()]

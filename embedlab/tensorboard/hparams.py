@@ -21,6 +21,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, Sessi
 from embedlab import positions
 from embedlab.config.tree import Config, CorpusConfig
 from embedlab.positions.config import PositionConfig
+from embedlab.runs.escaping import visible
 from embedlab.tensorboard.writers import summary_writer
 from embedlab.training.module import LanguageModule
 
@@ -34,12 +35,12 @@ def hyperparameters(config: Config) -> dict[str, Value]:
         "corpus": (CorpusConfig, config.corpus),
         **{name: (type(part := getattr(config, name)), part) for name in ("tokenizer", "data", "model", "optimizer")},
     }
-    table: dict[str, Value] = {"position": config.position.name, "seed": config.seed}
+    table: dict[str, Value] = {"position": visible(config.position.name), "seed": config.seed}
     for prefix, (kind, part) in parts.items():
         for item in fields(kind):
             if item.name != "token_table":
                 table[f"{prefix}.{item.name}"] = _plain(getattr(part, item.name), item.type)
-    table["model.token_table"] = config.model.token_table.path or ""
+    table["model.token_table"] = visible(config.model.token_table.path or "")
     table["trainer.max_steps"] = config.trainer.get("max_steps") or 0
     for key, item_type in _position_settings(config.position).items():
         table[f"position.{key}"] = _plain(getattr(config.position, key, None), item_type)
@@ -65,7 +66,8 @@ def _kind(declared: Any) -> type:
 
 def _plain(value: Any, declared: Any) -> Value:
     kind = _kind(declared)
-    return kind() if value is None else kind(value)
+    plain: Value = kind() if value is None else kind(value)
+    return visible(plain) if isinstance(plain, str) else plain
 
 
 class HParams(Callback):

@@ -22,6 +22,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from embedlab.runs.escaping import tsv_cell
+
 Vectors = NDArray[np.float32]
 
 MOST_DIMENSIONS = 200
@@ -150,8 +152,8 @@ def _tsv(columns: Mapping[str, Sequence[object]]) -> bytes:
     """One column would go without its heading (a TensorBoard rule), so a lone one gets its row number beside it."""
     if len(columns) == 1:
         columns = {**columns, "row": range(len(next(iter(columns.values()))))}
-    cells = [map(str, column) for column in columns.values()]
-    return "".join(["\t".join(row) + "\n" for row in ((*columns,), *zip(*cells, strict=True))]).encode()
+    cells = [map(tsv_cell, column) for column in columns.values()]
+    return "".join(["\t".join(row) + "\n" for row in (map(tsv_cell, columns), *zip(*cells, strict=True))]).encode()
 
 
 def _entry(table: Table, tensor: str, labels: str) -> str:

@@ -8,6 +8,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from embedlab.config.paths import start_folder
+from embedlab.runs.escaping import one_line
 
 BASELINES = {
     "unigram": "unigram, validation",
@@ -22,8 +26,9 @@ def show(results: dict[str, Any], folder: Path) -> None:
     console.print(scores_table(results))
     console.print(costs_table(results))
     for caution in results["cautions"]:
-        console.print(f"note: {caution}", style="yellow", markup=False)
-    shown = os.path.relpath(folder) if folder.is_relative_to(Path.cwd()) else str(folder)
+        console.print(f"note: {one_line(caution)}", style="yellow", markup=False)
+    start = start_folder()
+    shown = os.path.relpath(folder, start) if folder.is_relative_to(start) else str(folder)
     quoted = shlex.quote(shown)
     console.print(f"outputs      {shown}", markup=False, soft_wrap=True)
     console.print(f"TensorBoard  tensorboard --logdir {quoted}", markup=False, soft_wrap=True)
@@ -31,7 +36,7 @@ def show(results: dict[str, Any], folder: Path) -> None:
 
 def scores_table(results: dict[str, Any]) -> Table:
     """Model and baselines on held-out text."""
-    table = Table(title=f"position={results['position']} on {results['corpus']['name']}")
+    table = Table(title=Text(one_line(f"position={results['position']} on {results['corpus']['name']}")))
     for heading in ("", "nats/token", "perplexity", "bits/byte"):
         table.add_column(heading, justify="right" if heading else "left")
     for part in ("val", "test"):

@@ -1,0 +1,104 @@
+"""Overrides as Hydra's grammar reads them: values quoted where a shell has left them bare. Imports no torch."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
+
+OVERRIDE = re.compile(r"(\+{0,2}[\w./@:$-]+)=(.*)", re.S | re.A)
+# What Hydra's lexer takes in a bare value; letters of other alphabets and ~ it does not.
+BARE = re.compile(r"[\w /\\.+$%*@?|:\t-]*", re.A)
+# A quoted part, an interpolation, a mark of Hydra's lists, or the text between them.
+PARTS = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[\[\],{}()]|(?:\$\{[^}]*\}|[^\[\],{}()'"])+|.""", re.S)
+
+
+def quoted(value: str) -> str:
+    r"""Return a text as Hydra's grammar reads it back, whatever characters it holds.
+
+    >>> quoted(r"a\\b, it's")
+    "'a\\\\b, it\\'s'"
+    """
+    return QuotedString(value, Quote.single).with_quotes()
+
+
+def unquoted(value: str) -> str:
+    """Return the text that a value stands for, in quotes (which the shell has left) or bare."""
+    if value[:1] + value[-1:] in ("''", '""') and is_read(f"x={value}"):
+        return str(OverridesParser.create().parse_override(f"x={value}").value())
+    return value
+
+
+def override(key: str, value: Any) -> str:
+    """Return KEY=VALUE for a plain value: text, number, truth, None, or a list or dictionary of them.
+
+    >>> override("corpus.path", ["a b.txt", "c.txt"])
+    "corpus.path=['a b.txt','c.txt']"
+    """
+    return f"{key}={_written(literal(value))}"
+
+
+def literal(value: Any) -> Any:
+    r"""Return the value as OmegaConf keeps it without reading it: ${now:%H} stands for itself.
+
+    >>> literal(["${x}"])
+    ['\\${x}']
+    """
+    if isinstance(value, list):
+        return [*map(literal, value)]
+    if isinstance(value, dict):
+        return {key: literal(item) for key, item in value.items()}
+    return value.replace("${", "\\${") if isinstance(value, str) else value
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, list):
+        return f"[{','.join(map(_written, value))}]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{quoted(str(key))}:{_written(item)}" for key, item in value.items()) + "}"
+    return json.dumps(value)  # numbers, true, false, null
+
+
+def quote_values(arguments: list[str]) -> list[str]:
+    """Return the command line with those values in quotes that Hydra would refuse bare: é, 位, ~, =, ().
+
+    What Hydra can read stays as it is; so does what no quotes would mend, for Hydra's own complaint.
+
+    >>> quote_values(["corpus.path=[~/a.txt,données/b.txt]", "seed=1"])
+    ["corpus.path=['~/a.txt','données/b.txt']", 'seed=1']
+    """
+    return [next(filter(is_read, (argument, *_tries(argument))), argument) for argument in arguments]
+
+
+def is_read(argument: str) -> bool:
+    """Whether Hydra's grammar can read the override."""
+    try:
+        OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return False
+    return True
+
+
+def _tries(argument: str) -> Iterator[str]:
+    """Yield the override with its strange parts in quotes, then with the whole value in quotes, unless it is a list."""
+    if not (found := OVERRIDE.fullmatch(argument)):
+        return
+    key, value = found.groups()
+    parts = PARTS.findall(value)
+    yield f"{key}={''.join(part if BARE.fullmatch(part) or part[0] in MARKS else _quoted_part(part) for part in parts)}"
+    if not {"[", "{", ","} & set(parts):
+        yield f"{key}={quoted(value)}"
+
+
+MARKS = "[],{}()'\""
+
+
+def _quoted_part(part: str) -> str:
+    """Return the part in quotes, the blanks around it outside."""
+    text = part.strip()
+    return part.replace(text, quoted(text), 1) if text else part

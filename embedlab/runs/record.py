@@ -1,0 +1,54 @@
+"""What a run was given, as its folder keeps it for evaluate, export and resume: every value whole. No torch."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from embedlab.config.overrides import literal, override
+from embedlab.config.paths import whole_paths
+from embedlab.runs.atomic_write import atomic_write
+
+FOLDER = ".hydra"  # Hydra's name for it; hydra.output_subdir=null leaves it to us
+RESOLVER = re.compile(r"\$\{\s*[\w.]+\s*:")  # ${now:%H}, ${hydra:job.num}, ${oc.env:HOME}; not ${data.stride}
+JOBS_OWN = re.compile(r"\$\{\s*(now|hydra)\s*:")  # what another moment, or another job, would compute otherwise
+
+
+def computed(cfg: DictConfig, pattern: re.Pattern[str] = RESOLVER) -> dict[str, Any]:
+    """Return {dotted key: value} of the settings that a resolver computes; their values are not the same tomorrow.
+
+    The run's folder is left to Hydra: a run may be moved.
+    """
+    keys = (key for key, raw in _leaves(OmegaConf.to_container(cfg)) if pattern.search(str(raw)))
+    found = {key: OmegaConf.select(cfg, key) for key in keys if key != "run_dir" and not key.startswith("hydra.")}
+    return {key: OmegaConf.to_container(v) if OmegaConf.is_config(v) else v for key, v in found.items()}
+
+
+def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (dotted key, raw value); a list is one value."""
+    for name, value in node.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def record(folder: Path, cfg: DictConfig, overrides: Sequence[str]) -> None:
+    """Write .hydra/config.yaml and overrides.yaml with whole paths and each computed value in place of its resolver.
+
+    Hydra has written both already, as they were given; with hydra.output_subdir=null, or another name, it has not.
+    """
+    values = computed(cfg) | whole_paths(cfg)
+    kept = folder / FOLDER
+    if not values and (kept / "config.yaml").exists():
+        return
+    whole = cfg.copy()
+    for key, value in values.items():
+        OmegaConf.update(whole, key, literal(value))
+    kept.mkdir(exist_ok=True)
+    given = [*overrides, *(override(key, value) for key, value in values.items())]
+    for name, content in (("config.yaml", whole), ("overrides.yaml", OmegaConf.create(list(dict.fromkeys(given))))):
+        with atomic_write(kept / name) as file:
+            file.write(OmegaConf.to_yaml(content))
