@@ -1,4 +1,4 @@
-"""The whole config of a run, its scheme's settings included: known to Hydra, then read as typed objects and checked."""
+"""A run's whole config, its scheme's settings included: registered with Hydra, then converted and checked."""
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
@@ -12,7 +12,7 @@ from embedlab.positions.config import shape_of
 
 
 def register() -> None:
-    """Make all schemas known to Hydra, those of the schemes that ship included."""
+    """Register all schemas with Hydra, those of the schemes that ship included."""
     tree.register()
     store = ConfigStore.instance()
     for name in positions.names():
@@ -20,8 +20,8 @@ def register() -> None:
 
 
 def check_config(cfg: DictConfig) -> Config:
-    """Return the composed yaml as typed objects. Raises UserError for whatever is wrong with it."""
-    # a scheme outside the package has no schema before this: its keys would not fit the node that Hydra composed
+    """Return the composed yaml as typed objects. Raises UserError if anything is wrong with it."""
+    # a scheme outside the package has no schema yet: its settings would not fit the node that Hydra composed
     position = positions.configure(OmegaConf.to_container(cfg.position, resolve=True))
     rest = cfg.copy()
     OmegaConf.update(rest, "position", None)
