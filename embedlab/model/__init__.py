@@ -1,0 +1,1 @@
+"""The language model: token table, attention blocks, loss, and tables trained elsewhere."""

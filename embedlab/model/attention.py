@@ -1,4 +1,4 @@
-"""The one place where a positional scheme meets attention.
+"""Causal attention with the hooks of a positional scheme, called from here alone.
 
 B batch, H heads, T window, K head width.
 """
@@ -21,12 +21,12 @@ def attend(
     *,
     exact: bool = False,
 ) -> Tensor:
-    """Causal attention with the scheme's hooks: q, k, v (B, H, T, K) -> (B, H, T, K).
+    """Compute causal attention with the scheme's hooks: q, k, v (B, H, T, K) -> (B, H, T, K).
 
-    PyTorch's fused attention serves no hook, `rotate` and `bias`; explicit logits are made only where `score` or
-    `values` needs them, where a learned bias trains on a CPU (its fused kernel gives a bias no gradient and would
-    make the logits anyway, more slowly), or where `exact` asks for them (tests). x (B, T, D) is the layer's normed
-    input, for schemes that look at it.
+    PyTorch's fused attention serves schemes without hooks, with `rotate` and with `bias`. Explicit logits are computed
+    only if `score` or `values` needs them, if a learned bias trains on a CPU (its fused kernel gives a bias no gradient
+    and falls back to slower explicit logits), or with `exact` (tests). x (B, T, D) is the layer's normed input, for
+    schemes that read it.
     """
     T, K = q.shape[-2:]
     if positions is None:
@@ -40,7 +40,7 @@ def attend(
     trains_bias_on_cpu = bias is not None and bias.requires_grad and bias.device.type == "cpu"
     if not exact and not hooks & {"score", "values"} and not trains_bias_on_cpu:
         mask = None if bias is None else bias.masked_fill(future, -torch.inf).expand(q.size(0), -1, -1, -1)  # no copy
-        wider = q.size(-1) - K  # the fused kernels want v as wide as q and k, which a scheme may widen
+        wider = q.size(-1) - K  # the fused kernels need v as wide as q and k, which a scheme may widen
         v = F.pad(v, (0, wider)) if wider else v
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, scale=K**-0.5)
         return out[..., :K]

@@ -1,4 +1,4 @@
-"""The attention head: causal pre-norm transformer blocks (Radford et al. 2019), as plain as a comparison needs.
+"""The model's head, all that follows the embeddings: causal pre-norm transformer blocks (Radford et al. 2019), or none.
 
 B batch, T window, D model width, H heads, K = D // H.
 """
@@ -13,7 +13,7 @@ from embedlab.positions.base import Scheme
 
 
 class Attention(nn.Module):
-    """Queries, keys and values of one layer; what happens between them is `attend`'s and the scheme's."""
+    """Queries, keys, values and output of one layer; `attend` and the scheme do what is between them."""
 
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
@@ -26,10 +26,13 @@ class Attention(nn.Module):
         B, T, D = x.size()
         q, k, v = self.qkv(x).view(B, T, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)  # each (B, H, T, K)
         y = attend(scheme, q, k, v, x, self.layer, positions)  # (B, H, T, K)
-        return self.out(y.transpose(1, 2).reshape(B, T, D))
+        mixed: Tensor = self.out(y.transpose(1, 2).reshape(B, T, D))
+        return mixed
 
 
 class Block(nn.Module):
+    """Attention and a two-layer network, each added to the residual stream."""
+
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
         D, hidden = config.embedding_dim, round(config.mlp_ratio * config.embedding_dim)
@@ -42,11 +45,12 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, scheme: Scheme, positions: Tensor) -> Tensor:
         x = x + self.dropout(self.attention(self.norm1(x), scheme, positions))
-        return x + self.dropout(self.contract(F.gelu(self.expand(self.norm2(x)))))
+        added: Tensor = self.dropout(self.contract(F.gelu(self.expand(self.norm2(x)))))
+        return x + added
 
 
 class AttentionHead(nn.Module):
-    """Blocks and a last norm; logits come from the token table itself (tied)."""
+    """Blocks and a final norm; the output layer shares the token table."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -54,18 +58,19 @@ class AttentionHead(nn.Module):
         self.norm = nn.LayerNorm(config.embedding_dim)
         for name, weight in self.named_parameters():
             if weight.dim() == 2:
-                # branches that add to the residual stream start smaller, so that depth does not raise its variance
+                # layers that add to the residual stream start smaller, so that its variance does not grow with depth
                 adds = name.endswith(("out.weight", "contract.weight"))
                 nn.init.normal_(weight, std=config.init_std / ((2 * config.n_layers) ** 0.5 if adds else 1))
 
     def forward(self, x: Tensor, scheme: Scheme, positions: Tensor) -> Tensor:
         for block in self.blocks:
             x = block(x, scheme, positions)
-        return self.norm(x)
+        normed: Tensor = self.norm(x)
+        return normed
 
 
 class LinearHead(nn.Module):
-    """No layer at all: logits are one matrix times the summed embeddings."""
+    """No layers: logits are one matrix times the summed embeddings."""
 
     def __init__(self, config: ModelConfig, vocab_size: int) -> None:
         super().__init__()

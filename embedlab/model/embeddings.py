@@ -1,4 +1,4 @@
-"""The model: token table + positions + head. What everything else in the project is about.
+"""The model: token table + positions + head.
 
 B batch, T window, D model width, V vocabulary.
 """
@@ -15,10 +15,10 @@ from embedlab.positions.config import shape_of
 
 
 class LanguageModel(nn.Module):
-    """Predicts the next token.
+    """A model that predicts the next token.
 
-    The token table and the head draw from one random stream, the scheme from another, both by the seed alone: so two
-    schemes under one seed start from the same table and head.
+    The token table and the head draw from one random stream, the scheme from another, and both depend on the seed only:
+    so two schemes under one seed start from the same table and head.
     """
 
     def __init__(self, config: Config, vocab_size: int) -> None:
@@ -35,12 +35,12 @@ class LanguageModel(nn.Module):
         hooks = self.scheme.hooks()
         if model.head == "linear" and hooks and "embed" not in hooks:
             raise UserError(
-                f"position={config.position.name} acts only between tokens, and model.head=linear never lets tokens "
-                "meet: choose model=attention, or position=none, learned or sinusoidal"
+                f"position={config.position.name} acts only between tokens, and model.head=linear reads each "
+                "token alone: choose model=attention, or position=none, learned or sinusoidal"
             )
 
     def forward(self, ids: Tensor, positions: Tensor | None = None) -> Tensor:
-        """ids (B, T) -> the head's output (B, T, D), whose products with `output_table` are the logits."""
+        """Return the head's output (B, T, D) for ids (B, T); its products with `output_table` are the logits."""
         T = ids.size(1)
         limit = self.scheme.max_context_length
         if positions is None:
@@ -50,35 +50,37 @@ class LanguageModel(nn.Module):
                 )
             positions = torch.arange(T, device=ids.device)
         x = self.dropout(self.scheme.embed(self.tokens(ids), positions))
-        return self.head(x, self.scheme, positions)
+        hidden: Tensor = self.head(x, self.scheme, positions)
+        return hidden
 
     @property
     def output_table(self) -> Tensor:
-        """(V, D): the token table itself, or the linear head's own matrix."""
+        """The output layer's matrix (V, D): the token table itself, or the linear head's own."""
         return self.head.weight if isinstance(self.head, LinearHead) else self.tokens.weight
 
     def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """Mean loss in nats/token of ids, targets (B, T)."""
+        """Return the mean loss in nats/token of ids, targets (B, T)."""
         return chunked_cross_entropy(self(ids).flatten(0, 1), self.output_table, targets.flatten(), self.chunk)
 
     def losses(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """(B, T) losses in nats, one a target, without gradient."""
+        """Return the losses (B, T) in nats, one for each target, without gradient."""
         hidden = self(ids).flatten(0, 1)  # (B·T, D)
         return token_losses(hidden, self.output_table, targets.flatten(), self.chunk).view_as(targets)
 
     def logits(self, ids: Tensor, positions: Tensor | None = None) -> Tensor:
-        """(B, T, V), for looking; training never makes them all at once."""
-        return self(ids, positions) @ self.output_table.T
+        """Return all logits (B, T, V) at once, as training never does."""
+        hidden: Tensor = self(ids, positions)
+        return hidden @ self.output_table.T
 
     def parameter_counts(self) -> dict[str, int]:
-        """Learned numbers by part, frozen ones included."""
+        """Count the parameters of each part, frozen ones included."""
         parts = {"position": self.scheme, "embedding": self.tokens, "head": self.head}
         counts = {name: sum(weight.numel() for weight in part.parameters()) for name, part in parts.items()}
         return {"total": sum(counts.values()), **counts}
 
 
 def token_table(vocab_size: int, embedding_dim: int, init_std: float) -> nn.Embedding:
-    """(V, D) trainable vectors, normal with `init_std`; with 1 these are torch.nn.Embedding's own numbers."""
+    """Return (V, D) trainable vectors, normal with `init_std`; with 1 they equal those of torch.nn.Embedding."""
     table = nn.Embedding(vocab_size, embedding_dim)
     table.weight.data.mul_(init_std)
     return table

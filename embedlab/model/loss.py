@@ -1,10 +1,11 @@
-"""Cross-entropy of next tokens without ever holding all logits.
+"""Cross-entropy of next tokens without all logits in memory at once.
 
 N tokens, D model width, V vocabulary. With V = 50,257 the logits (N, V) and their gradient are nearly all the memory
-and much of the time of a tiny model. Here rows pass in chunks, and each chunk's gradient is formed while its logits
-still exist; the backward pass only scales it. The value and the gradient are exact.
+and much of the time of a tiny model. Here rows are processed in chunks, and each chunk's gradient is computed while
+its logits exist; the backward pass only scales it. The value and the gradient are exact.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,40 +13,41 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-SMALLEST_CHANCE = 1e-30  # float32 has no digits left below 1e-38
+SMALLEST_PROBABILITY = 1e-30  # float32 loses digits below 1e-38
 
 
 def chunked_cross_entropy(hidden: Tensor, table: Tensor, targets: Tensor, chunk: int) -> Tensor:
-    """Mean over N of -log softmax(hidden @ table.T)[targets], in nats: as F.cross_entropy, in chunks of rows.
+    """Return the mean over N of -log softmax(hidden @ table.T)[targets], in nats: F.cross_entropy in chunks of rows.
 
     hidden (N, D), table (V, D), targets (N,) int64; at most (chunk, V) logits exist at once.
     """
     if torch.is_grad_enabled() and (hidden.requires_grad or table.requires_grad):
-        return _ChunkedCrossEntropy.apply(hidden, table, targets, chunk)
+        apply: Callable[..., Tensor] = _ChunkedCrossEntropy.apply
+        return apply(hidden, table, targets, chunk)
     return token_losses(hidden, table, targets, chunk).mean()
 
 
 def token_losses(hidden: Tensor, table: Tensor, targets: Tensor, chunk: int) -> Tensor:
-    """(N,) losses in nats, one a token, without gradient; arguments as in `chunked_cross_entropy`."""
+    """Return (N,) losses in nats, one for each token, without gradient; arguments as in `chunked_cross_entropy`."""
     with torch.no_grad():
-        rows = zip(hidden.split(chunk), targets.split(chunk), strict=True)
+        rows = zip(torch.split(hidden, chunk), torch.split(targets, chunk), strict=True)
         return torch.cat([_softmax(x, table, y)[0] for x, y in rows])
 
 
 def _softmax(rows: Tensor, table: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Losses (n,), and the softmax (n, V) in the logits' own memory, which saves most of its time at large V.
+    """Return losses (n,) and the softmax (n, V), in the logits' memory, which saves most of its time at large V.
 
-    At least float32: sums of bfloat16 exponentials would lose the loss's digits.
+    In float32 or wider: sums of bfloat16 exponentials would be too coarse for a loss.
     """
     logits = rows @ table.T.to(rows.dtype)  # (n, V)
     logits = logits if logits.dtype == torch.float64 else logits.float()
     weights = torch.softmax(logits, -1, out=logits)
-    chance = weights.gather(-1, targets[:, None]).squeeze(-1)  # (n,)
-    losses = -chance.log()
-    lost = chance < SMALLEST_CHANCE
-    if lost.any():  # their logits are gone: make them once more
-        again = rows[lost] @ table.T.to(rows.dtype)
-        losses[lost] = F.cross_entropy(again.to(losses.dtype), targets[lost], reduction="none")
+    probability = weights.gather(-1, targets[:, None]).squeeze(-1)  # (n,)
+    losses = -probability.log()
+    inexact = probability < SMALLEST_PROBABILITY
+    if inexact.any():  # their logits are overwritten: compute them again
+        again = rows[inexact] @ table.T.to(rows.dtype)
+        losses[inexact] = F.cross_entropy(again.to(losses.dtype), targets[inexact], reduction="none")
     return losses, weights
 
 
@@ -82,7 +84,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
 
 def _add_product(total: Tensor, d_logits: Tensor, rows: Tensor, scale: float) -> None:
-    """total (V, D) += scale · d_logits.T (V, n) @ rows (n, D), without a second (V, D) where the types allow it."""
+    """Add scale · d_logits.T (V, n) @ rows (n, D) to total (V, D), without a second (V, D) if the types allow it."""
     if total.dtype == rows.dtype:
         total.addmm_(d_logits.T, rows, alpha=scale)
     else:

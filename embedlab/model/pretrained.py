@@ -1,4 +1,4 @@
-"""Token tables trained elsewhere: .safetensors, .npy, or word2vec text by token."""
+"""Token tables trained elsewhere, read from .safetensors, .npy or word2vec text."""
 
 from pathlib import Path
 
@@ -14,53 +14,53 @@ from embedlab.data.tokenizer import Tokenizer
 
 
 def load_table(path: str, tokenizer: Tokenizer, embedding_dim: int) -> Tensor:
-    """(V, D) float32 vectors in the order of the tokenizer's ids.
+    """Read (V, D) float32 vectors in the order of the tokenizer's ids.
 
-    UserError for a file that cannot be read, a shape other than (V, D) or tokens that the vocabulary does not have.
+    Raises UserError if the file cannot be read, its shape is not (V, D) or the vocabulary lacks one of its tokens.
     """
     key = f"model.token_table.path={path}"
     file = Path(path).expanduser()
     if not file.is_file():
         raise UserError(f"{key} does not exist: give a .safetensors, .npy or word2vec .txt file")
-    readers = {".safetensors": _safetensors, ".npy": _npy}
+    readers = {".safetensors": _read_safetensors, ".npy": _read_npy}
     try:
         if file.suffix in readers:
             table = readers[file.suffix](file)
         elif file.suffix in (".txt", ".vec", ".w2v"):
-            table = _word2vec(file, tokenizer)
+            table = _read_word2vec(file, tokenizer)
         else:
             raise UserError(f"{key} has an unknown ending: give .safetensors, .npy, or word2vec text as .txt or .vec")
     except UserError as error:
         raise UserError(f"{key}: {error}" if key not in str(error) else str(error)) from error
     except (OSError, ValueError, IndexError, SafetensorError) as error:
-        raise UserError(f"{key} cannot be read ({error}): write it anew, or choose another format") from error
+        raise UserError(f"{key} cannot be read ({error}): write it again, or choose another format") from error
     wanted = (tokenizer.vocab_size, embedding_dim)
     if tuple(table.shape) != wanted:
         raise UserError(
-            f"{key} holds {_size(table.shape)}, but the model needs {_size(wanted)}: change model.embedding_dim or "
-            "tokenizer, or give the table of this vocabulary"
+            f"{key} holds {_format_size(table.shape)}, but the model needs {_format_size(wanted)}: change "
+            "model.embedding_dim or tokenizer, or give the table of this vocabulary"
         )
     if not table.isfinite().all():
-        raise UserError(f"{key} holds NaN or infinite numbers: give a table that was trained to its end")
+        raise UserError(f"{key} holds NaN or infinite numbers: give a table whose training did not diverge")
     return table
 
 
-def _safetensors(file: Path) -> Tensor:
+def _read_safetensors(file: Path) -> Tensor:
     tensors = load_file(file)
     matrices = {name: tensor for name, tensor in tensors.items() if tensor.dim() == 2}
     if "tokens" in matrices:
         return matrices["tokens"].float()
     if len(matrices) != 1:
-        raise UserError(f"it holds {len(matrices)} matrices and none named tokens: keep the token table alone in it")
+        raise UserError(f"it holds {len(matrices)} matrices and none named tokens: keep only the token table in it")
     return next(iter(matrices.values())).float()
 
 
-def _npy(file: Path) -> Tensor:
+def _read_npy(file: Path) -> Tensor:
     return torch.from_numpy(np.load(file, allow_pickle=False).astype(np.float32))
 
 
-def _word2vec(file: Path, tokenizer: Tokenizer) -> Tensor:
-    """First line `rows width`, then `label number number …`; labels as `python -m embedlab.export` writes them."""
+def _read_word2vec(file: Path, tokenizer: Tokenizer) -> Tensor:
+    """Read a first line `rows width`, then `label number number …`; labels are those of `python -m embedlab.export`."""
     ids = {token_label(tokenizer, token): token for token in range(tokenizer.vocab_size)}
     with open(file, encoding="utf-8") as lines:
         _, width = map(int, next(lines, "").split())
@@ -68,7 +68,9 @@ def _word2vec(file: Path, tokenizer: Tokenizer) -> Tensor:
         for line in lines:
             name, *numbers = line.rstrip("\n").rstrip(" ").split(" ")
             if name not in ids:
-                raise UserError(f"{name!r} is none of the {tokenizer.vocab_size} tokens of tokenizer={tokenizer.name}")
+                raise UserError(
+                    f"{name!r} is not among the {tokenizer.vocab_size} tokens of tokenizer={tokenizer.name}"
+                )
             if len(numbers) != width:
                 raise UserError(f"{name!r} has {len(numbers)} numbers, but the first line says {width}")
             table[ids[name]] = np.array(numbers, dtype=np.float32)
@@ -78,5 +80,5 @@ def _word2vec(file: Path, tokenizer: Tokenizer) -> Tensor:
     return torch.from_numpy(table)
 
 
-def _size(shape: tuple[int, ...] | torch.Size) -> str:
+def _format_size(shape: tuple[int, ...] | torch.Size) -> str:
     return " x ".join(map(str, shape))

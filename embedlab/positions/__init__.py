@@ -1,8 +1,7 @@
 """The catalogue of positional schemes: one file each, found by its name.
 
-`positions/rotary.py` holds `RotaryConfig` (its settings), whose `build` makes the module that stands below it, and
-nothing else needs to know of it. A scheme of your own is the same file outside the package, named by the setting
-`file`.
+`positions/rotary.py` holds `RotaryConfig` (its settings) and the module that `RotaryConfig.build` returns; nothing
+else refers to it. A scheme of your own is a file of the same form outside the package, named by the setting `file`.
 
 Settings must be checked before torch is imported (1.5 s), yet they stand beside the module that needs torch.
 `config_class` therefore reads a scheme's source and runs its `...Config` class alone, much as setuptools reads
@@ -39,7 +38,7 @@ LIGHT = {  # what a config class may use
 
 
 def names() -> list[str]:
-    """Names of all schemes that ship, in alphabetical order."""
+    """Return the names of all schemes that ship, in alphabetical order."""
     stems = (path.stem for path in Path(__file__).parent.glob("*.py"))
     return sorted(stem for stem in stems if stem not in NOT_SCHEMES)
 
@@ -55,10 +54,10 @@ def build(
     file: str | None = None,
     **settings: Any,
 ) -> "Scheme":
-    """The scheme `name` for a model of this shape; `settings` are the fields of its config class.
+    """Build the scheme `name` for a model of this shape; `settings` are the fields of its config class.
 
-    Raises UserError for an unknown name or setting, a value that cannot be used, and heads that do not divide the
-    width.
+    Raises UserError if the name or a setting is unknown, a value cannot be used, or the number of heads does not
+    divide the width.
     """
     module = _import(name, file)
     try:
@@ -69,7 +68,7 @@ def build(
 
 
 def build_from(config: PositionConfig, shape: Shape) -> "Scheme":
-    """The scheme of a checked config, whose class may have been read without its file's other half."""
+    """Build the scheme of a checked config, whose class may have been read without the rest of its file."""
     settings = {item.name: getattr(config, item.name) for item in fields(config)}
     return build(**settings, **shape._asdict())
 
@@ -85,7 +84,10 @@ def _build(config: PositionConfig, shape: Shape) -> "Scheme":
 
 
 def configure(spec: Any, override: str = "position") -> PositionConfig:
-    """The typed settings of a scheme given as its name or as {name: …, settings}; UserError names the override."""
+    """Return the typed settings of a scheme given as its name or as {name: …, settings}.
+
+    Raises UserError, which names the override, if they are none.
+    """
     spec = {"name": spec} if isinstance(spec, str) else spec
     if not isinstance(spec, dict) or not isinstance(spec.get("name"), str):
         raise UserError(f"{override}={spec} names no scheme: give a name or {{name: NAME, SETTING: VALUE}}")
@@ -97,12 +99,12 @@ def configure(spec: Any, override: str = "position") -> PositionConfig:
 
 
 def camel(name: str) -> str:
-    """`bert_relative` -> `BertRelative`, which with `Config` behind it is the config class's name."""
+    """Convert `bert_relative` to `BertRelative`, the config class's name without its final `Config`."""
     return "".join(part.capitalize() for part in name.split("_"))
 
 
 def source_file(name: str, file: str | None = None) -> Path:
-    """Where the scheme is written; UserError where there is none."""
+    """Return the file that defines the scheme. Raises UserError if there is none."""
     if file is not None:
         path = Path(file).expanduser()
         if not path.is_file():
@@ -114,7 +116,7 @@ def source_file(name: str, file: str | None = None) -> Path:
 
 
 def config_class(name: str, file: str | None = None) -> type[PositionConfig]:
-    """The scheme's config class, without importing torch."""
+    """Return the scheme's config class, without importing torch."""
     path = source_file(name, file)
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
@@ -130,7 +132,7 @@ def config_class(name: str, file: str | None = None) -> type[PositionConfig]:
 
 
 def _light_parts(tree: ast.Module) -> Iterator[ast.stmt]:
-    """Config classes, the constants they may use, and imports that cost nothing."""
+    """Yield config classes, the constants they may use, and imports that cost nothing."""
     for node in tree.body:
         match node:
             case ast.ClassDef(name=class_name) if class_name.endswith("Config"):

@@ -1,10 +1,10 @@
-"""ALiBi: each head loses attention in proportion to distance, - m_h · δ, at a slope of its own; nothing is learned.
+"""ALiBi: a penalty in proportion to distance, - m_h · δ, with a fixed slope for each head; no parameters.
 
 For H heads, a power of two, the slopes are 2^(-8h/H), h = 1 … H. Otherwise they are those of the next smaller power of
 two, P, followed by every other slope of 2P heads, as in the authors' code.
 
-Source: Press et al. 2022, "Train Short, Test Long", section 3 and get_slopes of their code.
-Oracles: x-transformers' AlibiPositionalBias; transformers' Bloom (it writes + m · j, the same after the softmax), MPT.
+Source: Press et al. 2022, "Train Short, Test Long" (arXiv 2108.12409), section 3 and get_slopes of their code.
+References: x-transformers' AlibiPositionalBias; transformers' Bloom (which adds + m · j, equal after the softmax), MPT.
 """
 
 import math
@@ -19,18 +19,20 @@ from embedlab.positions.config import PositionConfig, Shape
 
 @dataclass(slots=True)
 class AlibiConfig(PositionConfig):
-    """A penalty that grows with distance."""
+    """Settings of `alibi`: none."""
 
     def cautions(self, shape: Shape) -> list[str]:
         if shape.n_heads > 1:
             return []
-        return ["position=alibi with model.n_heads=1 has the one slope 0.004, nearly no positions: give more heads"]
+        return ["position=alibi with model.n_heads=1 has the single slope 0.004, so it hardly acts: give more heads"]
 
     def build(self, shape: Shape) -> "Alibi":
         return Alibi(self, shape)
 
 
 class Alibi(Scheme):
+    """Bias - m_h · δ."""
+
     def __init__(self, config: AlibiConfig, shape: Shape) -> None:
         super().__init__(config, shape)
         slopes = torch.tensor(head_slopes(shape.n_heads))
@@ -41,7 +43,7 @@ class Alibi(Scheme):
 
 
 def head_slopes(n_heads: int) -> list[float]:
-    """One slope a head.
+    """Return one slope for each head.
 
     >>> head_slopes(2), head_slopes(3)
     ([0.0625, 0.00390625], [0.0625, 0.00390625, 0.25])

@@ -1,7 +1,7 @@
-"""What a positional scheme is: a module with up to five hooks, called where attention happens.
+"""The interface of a positional scheme: a module with up to five hooks, which attention calls.
 
-B batch, T window, D model width, H heads, K = D // H; positions is (T,), int64, increasing, 0 … T-1 unless said
-otherwise (randomized positions, an offset, interpolation pass their own).
+B batch, T window, D model width, H heads, K = D // H; positions is (T,), int64, increasing, 0 … T-1 by default
+(randomized positions or an offset pass their own).
 """
 
 from torch import Tensor, nn
@@ -12,14 +12,14 @@ HOOKS = ("embed", "rotate", "bias", "score", "values")
 
 
 class Scheme(nn.Module):
-    """Override only the hooks that the scheme needs; with none overridden this is NoPE.
+    """Base class: override only the hooks that the scheme needs; with none overridden this is NoPE.
 
-    A scheme draws its initial numbers from torch's global generator; the model seeds that generator apart for it,
-    so that the token table and the head start the same whatever the scheme.
+    A scheme draws its initial parameters from torch's global generator; the model seeds that generator separately for
+    it, so that the token table and the head start the same under every scheme.
     """
 
-    max_context_length: int | None = None  # longest context it is defined for, in tokens; None: any
-    beyond = "defined for any context length"  # one sentence: what it does past the trained window
+    max_context_length: int | None = None  # longest context that it is defined for, in tokens; None: any
+    beyond = "defined for any context length"  # what it does past the trained window, as a phrase for messages
 
     def __init__(self, config: PositionConfig, shape: Shape) -> None:
         super().__init__()
@@ -27,54 +27,54 @@ class Scheme(nn.Module):
         self.shape = shape
 
     def embed(self, x: Tensor, positions: Tensor) -> Tensor:
-        """x (B, T, D) -> (B, T, D), once, at the input."""
+        """Return x (B, T, D) with positions added; called once, at the input."""
         return x
 
     def rotate(self, q: Tensor, k: Tensor, positions: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        """q, k (B, H, T, K) -> the same shapes, before the dot product."""
+        """Return q and k (B, H, T, K) as they enter the dot product."""
         return q, k
 
     def bias(self, positions: Tensor, layer: int) -> Tensor:
-        """(H, T, T), rows are queries: added to the scaled logits; what it says above the diagonal is ignored."""
+        """Return (H, T, T), rows are queries, to add to the scaled logits; entries above the diagonal are ignored."""
         raise NotImplementedError
 
     def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:
-        """The logits (B, H, T, T) to use instead of `logits`.
+        """Return the logits (B, H, T, T) to use instead of `logits`.
 
-        q, k (B, H, T, K) are rotated where the scheme rotates; x (B, T, D) is the layer's normed input; logits are
-        q·k/√K plus the bias, already -inf above the diagonal, and are masked again after.
+        q, k (B, H, T, K) are rotated if the scheme rotates; x (B, T, D) is the layer's normed input; logits are
+        q·k/√K plus the bias, -inf above the diagonal, and are masked again afterwards.
         """
         return logits
 
     def values(self, weights: Tensor, v: Tensor, positions: Tensor, layer: int) -> Tensor:
-        """weights (B, H, T, T) after the softmax, v (B, H, T, K) -> (B, H, T, K)."""
+        """Combine weights (B, H, T, T), after the softmax, with v (B, H, T, K) into (B, H, T, K)."""
         return weights @ v
 
     def at_step(self, step: int) -> None:
-        """Told before every training step (0, 1, …), for schemes that change in training."""
+        """Prepare for training step `step` (0, 1, …); called before each, for schemes that change during training."""
 
     @property
     def settled(self) -> bool:
-        """False while training is yet to change the scheme: such weights are not the ones to judge it by."""
+        """Whether training has finished changing the scheme; weights from before that do not represent it."""
         return True
 
     def hooks(self, layer: int = 0) -> frozenset[str]:
-        """Names of the hooks that act in this layer; attention takes the fastest path that they allow."""
+        """Return the names of the hooks that act in this layer; attention takes the fastest path that they allow."""
         return frozenset(hook for hook in HOOKS if getattr(type(self), hook) is not getattr(Scheme, hook))
 
     def table(self) -> Tensor | None:
-        """(rows, width) vectors of positions or distances to look at in the projector, if the scheme has any."""
+        """Return (rows, width) vectors of positions or distances to show in the projector, if the scheme has any."""
         return None
 
     def table_rows(self) -> list[str]:
-        """What each row of `table` stands for, in a word and a number ("distance -3")."""
+        """Return a label for each row of `table`, a word and a number ("distance -3")."""
         table = self.table()
         word = "position" if "embed" in self.hooks() else "row"
         return [] if table is None else [f"{word} {row}" for row in range(len(table))]
 
 
 class Composed(Scheme):
-    """A scheme made of others: passes each hook on to the one that serves the layer."""
+    """A scheme made of others: passes each hook to the one that serves the layer."""
 
     def __init__(self, config: PositionConfig, shape: Shape, schemes: list[Scheme]) -> None:
         super().__init__(config, shape)
@@ -84,33 +84,33 @@ class Composed(Scheme):
         self.beyond = "; ".join(f"{scheme.config.name}: {scheme.beyond}" for scheme in schemes)
 
     def inner(self, layer: int) -> tuple[Scheme, int]:
-        """The scheme that serves this layer, and the layer's number among those that it serves."""
+        """Return the scheme that serves this layer, and the layer's index among those that it serves."""
         return self.schemes[0], layer  # type: ignore[return-value]  # a ModuleList of schemes
 
-    def places(self, positions: Tensor) -> Tensor:
-        """The positions that inner schemes are told instead of (T,) `positions`."""
+    def inner_positions(self, positions: Tensor) -> Tensor:
+        """Return the positions that inner schemes get instead of (T,) `positions`."""
         return positions
 
     def embed(self, x: Tensor, positions: Tensor) -> Tensor:
         for scheme in self.schemes:
-            x = scheme.embed(x, self.places(positions))  # type: ignore[operator]
+            x = scheme.embed(x, self.inner_positions(positions))  # type: ignore[operator]
         return x
 
     def rotate(self, q: Tensor, k: Tensor, positions: Tensor, layer: int) -> tuple[Tensor, Tensor]:
         scheme, own = self.inner(layer)
-        return scheme.rotate(q, k, self.places(positions), own)
+        return scheme.rotate(q, k, self.inner_positions(positions), own)
 
     def bias(self, positions: Tensor, layer: int) -> Tensor:
         scheme, own = self.inner(layer)
-        return scheme.bias(self.places(positions), own)
+        return scheme.bias(self.inner_positions(positions), own)
 
     def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:
         scheme, own = self.inner(layer)
-        return scheme.score(q, k, x, logits, self.places(positions), own)
+        return scheme.score(q, k, x, logits, self.inner_positions(positions), own)
 
     def values(self, weights: Tensor, v: Tensor, positions: Tensor, layer: int) -> Tensor:
         scheme, own = self.inner(layer)
-        return scheme.values(weights, v, self.places(positions), own)
+        return scheme.values(weights, v, self.inner_positions(positions), own)
 
     def at_step(self, step: int) -> None:
         for scheme in self.schemes:
@@ -131,7 +131,7 @@ class Composed(Scheme):
 
 
 def distances(positions: Tensor) -> Tensor:
-    """δ = i - j for query i and key j: (T,) -> (T, T).
+    """Return δ = i - j for query i and key j: (T,) -> (T, T).
 
     >>> import torch
     >>> distances(torch.tensor([0, 1, 2])).tolist()

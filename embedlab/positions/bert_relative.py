@@ -1,13 +1,13 @@
-"""BERT's relative positions: a learned vector for each distance, met by the query, and by the key if asked.
+"""BERT's relative positions: a learned vector for each distance, multiplied by the query and, by default, the key.
 
 logits[i, j] = (q_i · k_j + q_i · E[δ] (+ k_j · E[δ] with key_query)) / √K. Row L - 1 + δ of the 2L - 1 belongs to
-distance δ, as in BERT; a causal model meets the upper L. No distance is clipped, so a text longer than the window is
-refused.
+distance δ, as in BERT; a causal model uses the last L rows. Distances are not clipped, so a text longer than the window
+is refused.
 
-Sources: Shaw et al. 2018 (key); Huang et al. 2020, "Improve Transformer Models with Better Relative Position
-Embeddings", method 4 (key_query); transformers' `relative_key` and `relative_key_query`, one table a layer as there:
-n_layers · (2L - 1) · K learned numbers.
-Oracle: transformers 4.57.6 BertSelfAttention, recorded (5.x dropped it).
+Sources: Shaw et al. 2018 (arXiv 1803.02155; key); Huang et al. 2020, "Improve Transformer Models with Better Relative
+Position Embeddings" (arXiv 2009.13658), method 4 (key_query); transformers' `relative_key` and `relative_key_query`,
+with one table for each layer as there: n_layers · (2L - 1) · K parameters.
+Reference: transformers 4.57.6 BertSelfAttention, recorded (5.x dropped it).
 """
 
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ SCORES = ("key", "key_query")
 
 @dataclass(slots=True)
 class BertRelativeConfig(PositionConfig):
-    """A vector for each distance of the window."""
+    """Settings of `bert_relative`."""
 
-    scores: str = setting("what meets the vectors: key (queries do) or key_query (queries and keys do)", "key_query")
-    init_std: float = setting("standard deviation of the vectors at the start", 0.02)
+    scores: str = setting("key: queries multiply the vectors; key_query: queries and keys do", "key_query")
+    init_std: float = setting("standard deviation of the vectors at initialisation", 0.02)
 
     def validate(self, shape: Shape) -> None:
         one_of(SCORES, position__scores=self.scores)
@@ -39,6 +39,8 @@ class BertRelativeConfig(PositionConfig):
 
 
 class BertRelative(Scheme):
+    """Logits plus products with the vectors of distance."""
+
     config: BertRelativeConfig
 
     def __init__(self, config: BertRelativeConfig, shape: Shape) -> None:
@@ -57,10 +59,11 @@ class BertRelative(Scheme):
             )
         past = self.vectors[layer, L - 1 :].T  # (K, L), distances 0 … L - 1
         index = distances(positions).clamp(min=0)  # (T, T)
-        met = (q @ past).gather(-1, index.expand_as(logits))
+        added = (q @ past).gather(-1, index.expand_as(logits))
         if self.config.scores == "key_query":
-            met = met + (k @ past).gather(-1, index.T.expand_as(logits)).mT
-        return logits + met * q.size(-1) ** -0.5
+            added = added + (k @ past).gather(-1, index.T.expand_as(logits)).mT
+        scaled: Tensor = added * q.size(-1) ** -0.5
+        return logits + scaled
 
     def table(self) -> Tensor:
         return self.vectors[0]

@@ -1,4 +1,4 @@
-"""The whole config of a run, its scheme's settings included: known to Hydra, then read as typed objects and checked."""
+"""A run's whole config, its scheme's settings included: registered with Hydra, then converted and checked."""
 
 import copy
 from typing import Any
@@ -20,7 +20,7 @@ from embedlab.runs.folder import job_folder
 
 
 def register() -> None:
-    """Make all schemas and resolvers known to Hydra, those of the schemes that ship included."""
+    """Register all schemas and resolvers with Hydra, those of the schemes that ship included."""
     register_resolvers()
     tree.register()
     store = ConfigStore.instance()
@@ -29,7 +29,7 @@ def register() -> None:
 
 
 def register_resolvers() -> None:
-    """Make the functions known that conf/config.yaml calls."""
+    """Register the functions that conf/config.yaml calls."""
     OmegaConf.register_new_resolver("choices_help", lambda: choices_help(tree.CONF), replace=True)
     OmegaConf.register_new_resolver(
         "settings_help", lambda name, file: settings_help(positions.config_class(name, file)), replace=True
@@ -46,7 +46,7 @@ def run_folder() -> str:
 
 
 def check_config(cfg: DictConfig) -> Config:
-    """Return the composed yaml as typed objects. Raises UserError for whatever is wrong with it."""
+    """Return the composed yaml as typed objects. Raises UserError if anything is wrong with it."""
     rest = copy.deepcopy(cfg)
     try:
         for key, value in whole_paths(rest).items():
@@ -54,7 +54,7 @@ def check_config(cfg: DictConfig) -> Config:
     except OmegaConfBaseException as error:
         raise UserError(complaint(error)) from error
     position = positions.configure(OmegaConf.to_container(rest.position, resolve=True))
-    # a scheme outside the package has no schema before this: its keys would not fit the node that Hydra composed
+    # a scheme outside the package has no schema yet: its settings would not fit the node that Hydra composed
     OmegaConf.update(rest, "position", None)
     try:
         config = OmegaConf.to_object(rest)

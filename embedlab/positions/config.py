@@ -1,5 +1,7 @@
-"""Settings of positional schemes, and what a scheme must know of its model. Imports no torch, so that a wrong setting
-is reported at once."""
+"""Settings of positional schemes, and what a scheme must know of its model.
+
+Imports no torch, so that a wrong setting is reported at once.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class Shape(NamedTuple):
-    """What a positional scheme must know of the model that it serves, and of its training."""
+    """Sizes of the model that a scheme serves, and the length of its training."""
 
     embedding_dim: int  # D, width of the model
     n_heads: int  # H
     n_layers: int
     context_length: int  # L, tokens in a training window
-    n_steps: int | None = None  # training steps, where their number is known beforehand
+    n_steps: int | None = None  # training steps, if their number is known beforehand
 
     @property
     def head_dim(self) -> int:
@@ -34,19 +36,19 @@ class PositionConfig:
     file: str | None = setting("Python file that holds a scheme of your own; null for those that ship", None)
 
     def build(self, shape: Shape) -> "Scheme":
-        """The scheme's module; called after `validate`."""
+        """Return the scheme's module; called after `validate`."""
         raise NotImplementedError
 
     def validate(self, shape: Shape) -> None:
-        """Raise UserError where a setting cannot be used at all."""
+        """Check the settings. Raises UserError if one cannot be used at all."""
 
     def cautions(self, shape: Shape) -> list[str]:
-        """One sentence for each setting that runs but cannot work as asked (a fair comparison needs to know)."""
+        """Return a warning for each setting that runs but cannot work as asked; comparisons show them."""
         return []
 
 
 def shape_of(config: Config) -> Shape:
-    """What the positional scheme must know of a run's model and training."""
+    """Return the sizes that a run's scheme must know."""
     model, steps = config.model, config.trainer.get("max_steps")
-    n_steps = steps if isinstance(steps, int) and steps > 0 else None  # -1: epochs count
+    n_steps = steps if isinstance(steps, int) and steps > 0 else None  # -1: no limit in steps
     return Shape(model.embedding_dim, model.n_heads, model.n_layers, config.data.context_length, n_steps)

@@ -1,12 +1,12 @@
-"""CoPE: positions counted by content; the query decides which tokens between itself and a key count.
+"""CoPE: positions counted by content; the query decides which of the tokens back to a key are counted.
 
-p[i, j] = Σ σ(q_i · k_l / √K) over l = j … i, at most max_positions - 1; logits[i, j] += q_i · e[p], where e of a
-fraction is interpolated between its neighbours. Gates read logits that are already masked, or the future would be
-counted. q · e is not divided by √K, as in the source's code.
+p[i, j] = Σ σ(q_i · k_l / √K) over l = j … i, at most max_positions - 1; logits[i, j] += q_i · e[p], where e at a
+fraction is interpolated between its two neighbours. Gates read masked logits, so that no future token is counted.
+q · e is not divided by √K, as in the source's code.
 
-Source: Golovneva et al. 2024, "Contextual Position Encoding", equations 3 to 5 and appendix B. One table a layer shared
-by its heads: n_layers · max_positions · K learned numbers (the source starts them at 0).
-Oracle: x-transformers' CoPE.
+Source: Golovneva et al. 2024, "Contextual Position Encoding" (arXiv 2405.18719), equations 3 to 5 and appendix B. One
+table for each layer, shared by its heads: n_layers · max_positions · K parameters (the source initialises them to 0).
+Reference: x-transformers' CoPE.
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from embedlab.positions.config import PositionConfig, Shape
 
 @dataclass(slots=True)
 class CopeConfig(PositionConfig):
-    """Positions counted by content."""
+    """Settings of `cope`."""
 
-    max_positions: int | None = setting("counted positions with a vector of their own; null: window", None)
-    init_std: float = setting("standard deviation of the vectors at the start", 0.02)
+    max_positions: int | None = setting("number of counted positions, each with a vector; null: window", None)
+    init_std: float = setting("standard deviation of the vectors at initialisation", 0.02)
 
     def validate(self, shape: Shape) -> None:
         at_least(0, position__init_std=self.init_std)
@@ -36,7 +36,7 @@ class CopeConfig(PositionConfig):
             return []
         return [
             f"position.max_positions={self.max_positions} is more than a window of {shape.context_length} tokens can "
-            "count, so the last vectors stay untrained: lower it"
+            "count, so the last vectors are never trained: lower it"
         ]
 
     def build(self, shape: Shape) -> "Cope":
@@ -44,10 +44,12 @@ class CopeConfig(PositionConfig):
 
 
 class Cope(Scheme):
+    """Logits plus q · e[p], with p counted by gates."""
+
     def __init__(self, config: CopeConfig, shape: Shape) -> None:
         super().__init__(config, shape)
         rows = config.max_positions or shape.context_length
-        self.beyond = f"counts on past the window, up to {rows - 1}, where counting stops"
+        self.beyond = f"continues to count past the window, up to {rows - 1}"
         self.vectors = nn.Parameter(torch.randn(shape.n_layers, rows, shape.head_dim) * config.init_std)
 
     def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:

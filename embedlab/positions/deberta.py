@@ -1,13 +1,14 @@
-"""DeBERTa's disentangled attention: content meets content, content meets distance, and distance meets content.
+"""DeBERTa's disentangled attention: products of content with content, content with distance, distance with content.
 
 logits[i, j] = (q_i · k_j + q_i · k^r[δ] + k_j · q^r[δ]) / √(3K), k^r = P W_k, q^r = P W_q, where P holds one vector of
-width D a distance, shared by all layers, and W_k, W_q belong to each. The paper writes the last index as δ(j, i), the
-distance seen from the key; its code, and so this, takes the same row of P for both. Only rows δ >= 0 exist here, since
-a causal model meets no others. The paper shares no row among far distances; with `buckets`, as in DeBERTa-v2, half of
-the rows hold one distance each and the rest logarithmic ranges up to max_distance.
+width D for each distance, shared by all layers, and each layer has its own W_k, W_q. The paper writes the last index as
+δ(j, i), the distance seen from the key; its code, and so this one, takes the same row of P for both. Only rows δ >= 0
+exist here, since a causal model uses no others. The paper gives each distance its own row; with `buckets`, as in
+DeBERTa-v2, half of the rows hold one distance each and the rest logarithmic ranges up to max_distance.
 
-Source: He et al. 2021, "DeBERTa", equation 4; DeBERTa-v2's code for the buckets (no layer norm on P, no biases).
-rows · D + n_layers · 2D² learned numbers. Oracle: transformers' DeBERTa-v2 DisentangledSelfAttention.
+Source: He et al. 2021, "DeBERTa" (arXiv 2006.03654), equation 4; DeBERTa-v2's code for the buckets (without its layer
+norm on P and its biases). rows · D + n_layers · 2D² parameters. Reference: transformers' DeBERTa-v2
+DisentangledSelfAttention.
 """
 
 import math
@@ -24,14 +25,16 @@ from embedlab.positions.config import PositionConfig, Shape
 
 @dataclass(slots=True)
 class DebertaConfig(PositionConfig):
-    """Content and distance meet both ways."""
+    """Settings of `deberta`."""
 
-    buckets: int | None = setting("rows of distances, far ones in logarithmic ranges; null: a row each", None)
-    max_distance: int | None = setting("distance in tokens from which all share the last row; null: window", None)
-    init_std: float = setting("standard deviation of the learned numbers at the start", 0.02)
+    buckets: int | None = setting(
+        "number of rows, far distances sharing them in logarithmic ranges; null: one row a distance", None
+    )
+    max_distance: int | None = setting("distance in tokens from which on all share the last row; null: window", None)
+    init_std: float = setting("standard deviation of P at initialisation", 0.02)
 
     def rows(self, shape: Shape) -> list[int]:
-        """The row of each distance 0 … max_distance - 1."""
+        """Return the row of each distance 0 … max_distance - 1."""
         farthest = shape.context_length if self.max_distance is None else self.max_distance
         if self.buckets is None:
             return list(range(farthest))
@@ -61,7 +64,8 @@ class DebertaConfig(PositionConfig):
             return []
         return [
             f"position.buckets={self.buckets} with position.max_distance={len(rows)} leaves {untrained} rows that no "
-            f"distance in a window of {shape.context_length} tokens reaches, so they stay untrained: lower one of them"
+            f"distance in a window of {shape.context_length} tokens reaches, so they are never trained: "
+            "lower one of them"
         ]
 
     def build(self, shape: Shape) -> "Deberta":
@@ -69,10 +73,12 @@ class DebertaConfig(PositionConfig):
 
 
 class Deberta(Scheme):
+    """Logits plus content-to-distance and distance-to-content products."""
+
     def __init__(self, config: DebertaConfig, shape: Shape) -> None:
         super().__init__(config, shape)
         rows, D = config.rows(shape), shape.embedding_dim
-        self.beyond = f"distances from {len(rows) - 1} tokens on share the last row"
+        self.beyond = f"all distances from {len(rows) - 1} tokens on share the last row"
         self.register_buffer("row", torch.tensor(rows), persistent=False)
         self.vectors = nn.Parameter(torch.randn(config.buckets or len(rows), D) * config.init_std)  # P (rows, D)
         self.keys = nn.Parameter(torch.randn(shape.n_layers, D, D) * D**-0.5)
@@ -81,12 +87,15 @@ class Deberta(Scheme):
     def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:
         row = self.get_buffer("row")
         index = row[distances(positions).clamp(0, len(row) - 1)]  # (T, T)
-        to_distance = (q @ self._heads(self.keys[layer])).gather(-1, index.expand_as(logits))  # rows are queries
-        to_content = (k @ self._heads(self.queries[layer])).gather(-1, index.T.expand_as(logits)).mT  # rows were keys
-        return logits * 3**-0.5 + (to_distance + to_content) * (3 * q.size(-1)) ** -0.5
+        to_distance = (q @ self._project(self.keys[layer])).gather(-1, index.expand_as(logits))  # rows: queries
+        to_content = (
+            (k @ self._project(self.queries[layer])).gather(-1, index.T.expand_as(logits)).mT
+        )  # rows were keys before .mT
+        scaled: Tensor = (to_distance + to_content) * (3 * q.size(-1)) ** -0.5
+        return logits * 3**-0.5 + scaled
 
-    def _heads(self, weight: Tensor) -> Tensor:
-        """P W of one layer: (H, K, rows)."""
+    def _project(self, weight: Tensor) -> Tensor:
+        """Return P W of one layer, split into heads: (H, K, rows)."""
         return (self.vectors @ weight).view(-1, self.shape.n_heads, self.shape.head_dim).permute(1, 2, 0)
 
     def table(self) -> Tensor:

@@ -1,13 +1,14 @@
-"""A scheme removed in mid-training (DroPE): positions help to learn early on, and without them longer texts work.
+"""A scheme removed during training (DroPE): positions speed up early learning, and a model without them extrapolates.
 
 From the training step `step` on no hook acts, as with `none`; the state is saved with the weights, so that a loaded
-model knows whether its scheme is gone. Only weights from after that are judged (the best checkpoint is one of them).
-The paper drops rotary positions after pretraining and recalibrates for about a hundredth of its tokens; of a few
-hundred steps that would be one or two, so here the last fifth is the default. Its rescaled softmax for long texts is
-left out. The inner scheme's own numbers stay, unused and untrained.
+model knows whether its scheme is removed. Only weights from after the removal are evaluated (the best checkpoint is one
+of them). The paper drops rotary positions after pretraining and recalibrates for about 1 % of its tokens; of a few
+hundred steps that would be one or two, so here the default is the last fifth. Its rescaled softmax for long texts is
+not included. The inner scheme's parameters stay, unused and untrained.
 
-Source: Gelberg et al. 2025, "Extending the Context of Pretrained LLMs by Dropping Their Positional Embeddings".
-Oracle: the inner scheme before the step, `none` from it on.
+Source: Gelberg et al. 2025, "Extending the Context of Pretrained LLMs by Dropping Their Positional Embeddings"
+(arXiv 2512.12167).
+Reference: the inner scheme before the step, `none` from it on.
 """
 
 from dataclasses import dataclass
@@ -23,13 +24,13 @@ from embedlab.positions.config import PositionConfig, Shape
 
 @dataclass(slots=True)
 class DropAfterConfig(PositionConfig):
-    """A scheme removed after a given step."""
+    """Settings of `drop_after`."""
 
-    inner: Any = setting("scheme to begin with: a name or {name: …, settings}", "rotary")
+    inner: Any = setting("scheme used until then: a name or {name: …, settings}", "rotary")
     step: int | None = setting("first training step without it, from 0; null: after 4/5 of trainer.max_steps", None)
 
     def drops_at(self, shape: Shape) -> int | None:
-        """The first step without the scheme; None where training ends before it, or its length is not known."""
+        """Return the first step without the scheme; None if training ends before it or has no known length."""
         if self.step is None:
             return None if shape.n_steps is None else max(1, shape.n_steps * 4 // 5)
         return self.step if shape.n_steps is None or self.step < shape.n_steps else None
@@ -44,7 +45,7 @@ class DropAfterConfig(PositionConfig):
         if self.drops_at(shape) is not None:
             return found
         if self.step is None:
-            why = "position.step=null goes by trainer.max_steps, which is not given"
+            why = "position.step=null depends on trainer.max_steps, which is not given"
         else:
             why = f"position.step={self.step} is past the {shape.n_steps} steps of this training"
         return [*found, f"{why}, so the scheme is never dropped: give position.step=NUMBER"]
@@ -54,6 +55,8 @@ class DropAfterConfig(PositionConfig):
 
 
 class DropAfter(Composed):
+    """The inner scheme before its last step, no positions afterwards."""
+
     config: DropAfterConfig
 
     def __init__(self, config: DropAfterConfig, shape: Shape) -> None:
@@ -76,7 +79,7 @@ class DropAfter(Composed):
     def set_extra_state(self, dropped: bool) -> None:
         self.dropped = dropped
         self.max_context_length = None if dropped else self.limit
-        self.beyond = "has no positions left" if dropped else self.beyond_before
+        self.beyond = "has no positions any more" if dropped else self.beyond_before
 
     def hooks(self, layer: int = 0) -> frozenset[str]:
         return frozenset() if self.dropped else super().hooks(layer)

@@ -1,14 +1,14 @@
-"""FIRE: a small network reads how far back a key lies, as a share of how far back one could look.
+"""FIRE: a small network maps distance, divided by the largest possible distance, to a bias.
 
 bias(i, j) = MLP(ψ(δ) / (ψ(max(L0, i)) + 1e-6)), ψ(x) = ln(|c| · x + 1), MLP: 1 -> 32 -> H with a ReLU; the share stays
-in [0, 1] however long the text. Dividing by the query's place makes it depend on i beyond the threshold L0, below on δ
-alone. c and L0 are learned (L0 as a multiplier). A threshold far over the window keeps the shares near 0 in training
-and is reached only by longer texts, so by default it is the window (the authors' code: 512, for windows of 2,048;
-c = 0.1, 32 hidden units and the 1e-6 are its as well).
+in [0, 1] for any length. Past the threshold L0 the share depends on the query's position i, below it on δ alone. c and
+L0 are learned (L0 as a multiplier). With a threshold far above the window the shares stay near 0 in training and only
+longer texts reach it, so the default is the window (the authors' code: 512, for windows of 2,048; c = 0.1, 32 hidden
+units and the 1e-6 are also from there).
 
-Source: Li et al. 2024, "Functional Interpolation for Relative Positions Improves Long Context Transformers", section
-3.2 and appendix. Each layer has a network of its own, as there: n_layers · (2 · width + width · H + H + 2) numbers.
-Oracle: a slow loop of the formula.
+Source: Li et al. 2024, "Functional Interpolation for Relative Positions Improves Long Context Transformers" (arXiv
+2310.04418), section 3.2 and appendix. Each layer has its own network, as there:
+n_layers · (2 · width + width · H + H + 2) parameters. Reference: a slow loop of the formula.
 """
 
 from dataclasses import dataclass
@@ -24,16 +24,18 @@ from embedlab.positions.config import PositionConfig, Shape
 
 @dataclass(slots=True)
 class FireConfig(PositionConfig):
-    """A small network of the relative distance."""
+    """Settings of `fire`."""
 
-    threshold: float | None = setting("L0 at the start, in tokens: nearer queries divide by it; null: window", None)
-    c: float = setting("c at the start: how soon far distances look alike", 0.1)
+    threshold: float | None = setting(
+        "L0 at initialisation, in tokens: queries before it divide by it; null: window", None
+    )
+    c: float = setting("c at initialisation: the larger, the less far distances differ", 0.1)
     width: int = setting("hidden units of the network", 32)
 
     def validate(self, shape: Shape) -> None:
         at_least(1, position__width=self.width)
         if not self.c > 0:
-            raise UserError(f"position.c={self.c} flattens every distance: give a number above 0, as 0.1")
+            raise UserError(f"position.c={self.c} makes all distances equal: give a number above 0, as 0.1")
         if self.threshold is not None:
             at_least(1, position__threshold=self.threshold)
 
@@ -42,7 +44,7 @@ class FireConfig(PositionConfig):
             return []
         return [
             f"position.threshold={self.threshold} is far over the window of {shape.context_length} tokens: training "
-            "never sees a query past it, so longer texts meet it untrained; leave it null"
+            "never sees a query past it, so what it does on longer texts is untrained: leave it null"
         ]
 
     def build(self, shape: Shape) -> "Fire":
@@ -50,7 +52,9 @@ class FireConfig(PositionConfig):
 
 
 class Fire(Scheme):
-    beyond = "interpolates: past its threshold distances count as shares of the query's place"
+    """Bias by a network of the relative distance."""
+
+    beyond = "interpolates: past its threshold distances are divided by the query's position"
 
     def __init__(self, config: FireConfig, shape: Shape) -> None:
         super().__init__(config, shape)

@@ -1,11 +1,11 @@
-"""Forgetting attention (FoX): every token may tell its head to forget what came before it.
+"""Forgetting attention (FoX): each token has a gate that fades everything before it.
 
-logits[i, j] += Σ ln f_l over l = j + 1 … i, with the forget gate f_l = σ(w_h · x_l + b_h) in (0, 1), so a learned ALiBi
-whose slope the content sets. Computed as c_i - c_j from running sums c of ln f, in float32 at least. The sum joins the
-logits as it is, not divided by √K. x is the layer's normed input.
+logits[i, j] += Σ ln f_l over l = j + 1 … i, with the forget gate f_l = σ(w_h · x_l + b_h) in (0, 1): an ALiBi
+whose slope depends on content. Computed as c_i - c_j from running sums c of ln f, in float32 or wider. The sum is added
+to the logits without division by √K. x is the layer's normed input.
 
-Source: Lin et al. 2025, "Forgetting Transformer: Softmax Attention with a Forget Gate", equations 5 and 6.
-H(D + 1) learned numbers a layer. Oracle: a slow loop (as flash-linear-attention's naive_forgetting_attn).
+Source: Lin et al. 2025, "Forgetting Transformer: Softmax Attention with a Forget Gate" (arXiv 2503.02130), equations 5
+and 6. H(D + 1) parameters a layer. Reference: a slow loop (as flash-linear-attention's naive_forgetting_attn).
 """
 
 from dataclasses import dataclass
@@ -20,13 +20,15 @@ from embedlab.positions.config import PositionConfig, Shape
 
 @dataclass(slots=True)
 class ForgettingConfig(PositionConfig):
-    """Tokens that tell heads to forget."""
+    """Settings of `forgetting`: none."""
 
     def build(self, shape: Shape) -> "Forgetting":
         return Forgetting(self, shape)
 
 
 class Forgetting(Scheme):
+    """Logits plus sums of log forget gates."""
+
     def __init__(self, config: ForgettingConfig, shape: Shape) -> None:
         super().__init__(config, shape)
         self.gates = nn.ModuleList(nn.Linear(shape.embedding_dim, shape.n_heads) for _ in range(shape.n_layers))

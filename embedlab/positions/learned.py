@@ -1,7 +1,7 @@
-"""Learned absolute positions: x + E[i], one trainable vector a place.
+"""Learned absolute positions: x + E[i], one trainable vector for each position.
 
-Source: Radford et al. 2019 (GPT-2); the source chapters' own scheme. L·D learned numbers.
-Oracle: x-transformers' AbsolutePositionalEmbedding (it multiplies by D^-½; we do not, as GPT-2 does not).
+Source: Radford et al. 2019 (GPT-2); the scheme of the source chapters. L·D parameters.
+Reference: x-transformers' AbsolutePositionalEmbedding (which multiplies by D^-½; this does not, like GPT-2).
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ PAST_END = ("refuse", "clamp")
 
 @dataclass(slots=True)
 class LearnedConfig(PositionConfig):
-    """A table of one vector a position."""
+    """Settings of `learned`."""
 
-    init_std: float = setting("standard deviation of the vectors at the start", 0.02)
-    past_end: str = setting("past the table's end: refuse, or clamp (later tokens take the last vector)", "refuse")
+    init_std: float = setting("standard deviation of the vectors at initialisation", 0.02)
+    past_end: str = setting("past the table's end: refuse, or clamp (later tokens use the last vector)", "refuse")
 
     def validate(self, shape: Shape) -> None:
         at_least(0, position__init_std=self.init_std)
@@ -32,6 +32,8 @@ class LearnedConfig(PositionConfig):
 
 
 class Learned(Scheme):
+    """Token vectors plus a table of position vectors."""
+
     def __init__(self, config: LearnedConfig, shape: Shape) -> None:
         super().__init__(config, shape)
         self.vectors = nn.Embedding(shape.context_length, shape.embedding_dim)  # (L, D)
@@ -44,7 +46,7 @@ class Learned(Scheme):
             self.beyond = f"undefined past its table of {shape.context_length} vectors"
 
     def embed(self, x: Tensor, positions: Tensor) -> Tensor:
-        """x (B, T, D) + E[positions] (T, D)."""
+        """Return x (B, T, D) + E[positions] (T, D)."""
         rows = self.vectors.num_embeddings
         if self.clamp:
             positions = positions.clamp(max=rows - 1)
@@ -53,7 +55,8 @@ class Learned(Scheme):
                 f"position {last} is past the table of {rows} learned vectors: "
                 "shorten the text or set position.past_end=clamp"
             )
-        return x + self.vectors(positions)
+        vectors: Tensor = self.vectors(positions)
+        return x + vectors
 
     def table(self) -> Tensor:
         return self.vectors.weight

@@ -1,6 +1,7 @@
-"""No positions (NoPE): only the causal mask tells the model anything about order.
+"""No positions (NoPE): only the causal mask carries information about order.
 
-Source: Kazemnejad et al. 2023, "The Impact of Positional Encoding on Length Generalization in Transformers".
+Source: Kazemnejad et al. 2023, "The Impact of Positional Encoding on Length Generalization in Transformers"
+(arXiv 2305.19466).
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from embedlab.positions.config import PositionConfig, Shape
 
 @dataclass(slots=True)
 class NoneConfig(PositionConfig):
-    """No settings."""
+    """Settings of `none`: none."""
 
     def build(self, shape: Shape) -> "Scheme":
         return Scheme(self, shape)

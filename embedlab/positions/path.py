@@ -1,12 +1,13 @@
-"""PaTH: between key and query stands a product of reflections, one a token, each set by that token's content.
+"""PaTH: a product of reflections between key and query, one for each token between them, set by its content.
 
 logits[i, j] = q_i · H_i H_{i-1} … H_{j+1} k_j / √K, H_t = I - β_t w_t w_tᵀ, w_t of length 1 from W x_t for each
-head and β_t = 2 σ(u · x_t + b). All pairs at once by the UT transform, the text as one chunk:
+head and β_t = 2 σ(u · x_t + b). All pairs are computed at once by the UT transform, with the text as one chunk:
 A = lower(Q Kᵀ) - lower(Q Wᵀ) (I + strictLower(diag(β) W Wᵀ))⁻¹ diag(β) strictLower(W Kᵀ). This is the plain form: w
-comes from one full matrix, without the paper's low rank and short convolution. x is the layer's normed input.
+comes from one full matrix, without the paper's low rank and short convolution. x is the layer's normed
+input.
 
-Source: Yang et al. 2025, "PaTH Attention: Position Encoding via Accumulating Householder Transformations", section 3.
-D² + H(D + 1) learned numbers a layer. Oracle: a slow loop of the product.
+Source: Yang et al. 2025, "PaTH Attention: Position Encoding via Accumulating Householder Transformations" (arXiv
+2505.16381), section 3. D² + H(D + 1) parameters a layer. Reference: a slow loop of the product.
 """
 
 from dataclasses import dataclass
@@ -21,13 +22,15 @@ from embedlab.positions.config import PositionConfig, Shape
 
 @dataclass(slots=True)
 class PathConfig(PositionConfig):
-    """Reflections set by the tokens between."""
+    """Settings of `path`: none."""
 
     def build(self, shape: Shape) -> "Path":
         return Path(self, shape)
 
 
 class Path(Scheme):
+    """Logits of keys reflected by the tokens up to the query."""
+
     def __init__(self, config: PathConfig, shape: Shape) -> None:
         super().__init__(config, shape)
         D, H = shape.embedding_dim, shape.n_heads
@@ -39,13 +42,14 @@ class Path(Scheme):
         B, H, T, K = q.size()
         w = self.directions[layer](x).view(B, T, H, K).transpose(1, 2)  # (B, H, T, K)
         strength = 2 * self.strengths[layer](x).sigmoid().mT[..., None]  # (B, H, T, 1)
-        precise = torch.promote_types(q.dtype, torch.float32)  # long products, and no solver for half precision
+        precise = torch.promote_types(q.dtype, torch.float32)  # long products; the solver takes no half precision
         with torch.autocast(q.device.type, enabled=False):
             q, k, w, strength = (part.to(precise) for part in (q, k, w, strength))
             w = F.normalize(w, dim=-1)
-            between = (strength * (w @ w.mT)).tril(-1)  # (B, H, T, T); its unit diagonal is implied below
+            between = (strength * (w @ w.mT)).tril(-1)  # (B, H, T, T); unitriangular adds its diagonal
             reached = torch.linalg.solve_triangular(
                 between, strength * (w @ k.mT).tril(-1), upper=False, unitriangular=True
             )
             turned = (q @ w.mT).tril() @ reached
-        return logits - (turned * K**-0.5).to(logits.dtype)
+        reflected: Tensor = turned * K**-0.5
+        return logits - reflected.to(logits.dtype)

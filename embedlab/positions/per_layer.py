@@ -1,11 +1,12 @@
-"""Another scheme in each layer, in turn: [rotary, rotary, rotary, none] leaves every fourth layer without positions.
+"""A scheme for each layer, in turn: [rotary, rotary, rotary, none] gives every fourth layer no positions.
 
-Layer l takes scheme l mod the list's length. Equal entries are one scheme, so that what a scheme shares among layers
-(T5's numbers) is shared among those that it serves; what it owns by layer it owns for these alone. A scheme that acts
-at the input (learned, sinusoidal) acts there once, wherever it stands in the list.
+Layer l uses entry l mod the list's length. Equal entries are one scheme: parameters that a scheme shares among layers
+(T5's) are shared among the layers it serves, and parameters by layer exist for these layers only. A scheme that acts at
+the input (learned, sinusoidal) acts there once, wherever it stands in the list.
 
-Sources: Kazemnejad et al. 2023 (NoPE); Yang et al. 2025, "Rope to Nope and Back Again"; Llama 4's and SmolLM3's layers.
-Oracle: the inner schemes themselves, layer by layer.
+Sources: Kazemnejad et al. 2023 (NoPE, arXiv 2305.19466); Yang et al. 2025, "Rope to Nope and Back Again" (arXiv
+2501.18795); the layers of Llama 4 and SmolLM3.
+Reference: the inner schemes themselves, layer by layer.
 """
 
 from dataclasses import dataclass
@@ -20,14 +21,14 @@ from embedlab.positions.config import PositionConfig, Shape
 
 @dataclass(slots=True)
 class PerLayerConfig(PositionConfig):
-    """Another scheme in each layer."""
+    """Settings of `per_layer`."""
 
     schemes: list[Any] = setting(
         "schemes of the layers in turn, each a name or {name: …, settings}", ["rotary", "none"]
     )
 
     def parts(self, shape: Shape) -> list[tuple[PositionConfig, Shape, list[int]]]:
-        """(settings, shape, layers served) of each distinct scheme that serves any."""
+        """Return (settings, shape, layers served) of each distinct scheme that serves a layer."""
         if not self.schemes:
             raise UserError("position.schemes=[] names no scheme: give at least one, as [rotary, none]")
         layers: dict[str, list[int]] = {}
@@ -57,6 +58,8 @@ class PerLayerConfig(PositionConfig):
 
 
 class PerLayer(Composed):
+    """Passes each hook to the scheme of its layer."""
+
     def __init__(self, config: PerLayerConfig, shape: Shape) -> None:
         parts = config.parts(shape)
         super().__init__(config, shape, [build_from(inner, inner_shape) for inner, inner_shape, _ in parts])

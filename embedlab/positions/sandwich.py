@@ -1,11 +1,11 @@
-"""Sandwich: the inner product of sinusoidal position vectors as a fixed bias, compressed more for each further head.
+"""Sandwich: the inner product of sinusoidal position vectors as a fixed bias, flatter for each further head.
 
-bias_h(δ) = (Σ_m cos(δ · base^(-2m/d̄)) - d̄/2) / (8h/H), m = 0 … d̄/2 - 1, h = 1 … H. Subtracting d̄/2, the value at δ = 0,
-changes nothing after the softmax. The paper's constants: d̄ = 128, base = 10000, compression 8h/H. Nothing is learned.
-NVIDIA's NeMo has the same, but counts m = 1 … d̄/2, which makes each wave 15 % longer; here m counts as in `sinusoidal`.
+bias_h(δ) = (Σ_m cos(δ · base^(-2m/d̄)) - d̄/2) / (8h/H), m = 0 … d̄/2 - 1, h = 1 … H. Subtracting d̄/2, the value at δ
+= 0, changes nothing after the softmax. The paper's constants: d̄ = 128, base = 10000, compression 8h/H. No parameters.
+NVIDIA's NeMo does the same with m = 1 … d̄/2, which makes each wave 15 % longer; here m is as in `sinusoidal`.
 
-Source: Chi et al. 2023, "Dissecting Transformer Length Extrapolation via the Lens of Receptive Field Analysis",
-section 5. Oracle: a slow loop of the formula.
+Source: Chi et al. 2023, "Dissecting Transformer Length Extrapolation via the Lens of Receptive Field Analysis"
+(arXiv 2212.10356), section 5. Reference: a slow loop of the formula.
 """
 
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from embedlab.positions.config import PositionConfig, Shape
 
 @dataclass(slots=True)
 class SandwichConfig(PositionConfig):
-    """Sinusoids met by sinusoids."""
+    """Settings of `sandwich`."""
 
     dims: int = setting("d̄, even width of the sinusoidal vectors whose product is the bias", 128)
     base: float = setting("longest wavelength over 2π, in tokens", 10_000.0)
 
     def validate(self, shape: Shape) -> None:
         if self.dims < 2 or self.dims % 2:
-            raise UserError(f"position.dims={self.dims} makes no pairs of sine and cosine: give an even number, as 128")
+            raise UserError(f"position.dims={self.dims} is not an even number above 0: give one, as 128")
         check_base(self.base)
 
     def build(self, shape: Shape) -> "Sandwich":
@@ -36,6 +36,8 @@ class SandwichConfig(PositionConfig):
 
 
 class Sandwich(Scheme):
+    """Bias by products of sinusoids."""
+
     config: SandwichConfig
 
     def bias(self, positions: Tensor, layer: int) -> Tensor:

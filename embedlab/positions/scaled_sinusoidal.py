@@ -1,10 +1,10 @@
-"""Sinusoidal positions times one learned number: x + s · S[i], s = D^-½ at the start.
+"""Sinusoidal positions times one learned scale: x + s · S[i], s = D^-½ initially.
 
-Full-size waves would drown small token vectors; the scale lets training choose how loud positions are.
+Waves of full size are far larger than token vectors of small initial size; the scale lets training choose.
 S is that of `sinusoidal`: sines before cosines.
 
-Source: Hua et al. 2022, "Transformer Quality in Linear Time" (ScaledSin). 1 learned number.
-Oracle: x-transformers' ScaledSinusoidalEmbedding.
+Source: Hua et al. 2022, "Transformer Quality in Linear Time" (arXiv 2202.10447; ScaledSin). 1 parameter.
+Reference: x-transformers' ScaledSinusoidalEmbedding.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from embedlab.positions.sinusoidal import sinusoids
 
 @dataclass(slots=True)
 class ScaledSinusoidalConfig(PositionConfig):
-    """Fixed waves, as loud as training makes them."""
+    """Settings of `scaled_sinusoidal`."""
 
     base: float = setting("longest wavelength over 2π, in tokens", 10_000.0)
 
@@ -32,17 +32,19 @@ class ScaledSinusoidalConfig(PositionConfig):
 
 
 class ScaledSinusoidal(Scheme):
+    """Token vectors plus scaled fixed waves."""
+
     config: ScaledSinusoidalConfig
-    beyond = "goes on past the window, with sums that training never showed"
+    beyond = "continues past the window, with sums not seen in training"
 
     def __init__(self, config: ScaledSinusoidalConfig, shape: Shape) -> None:
         super().__init__(config, shape)
         self.scale = nn.Parameter(torch.tensor(shape.embedding_dim**-0.5))
 
     def embed(self, x: Tensor, positions: Tensor) -> Tensor:
-        """x (B, T, D) + s · S[positions] (T, D)."""
+        """Return x (B, T, D) + s · S[positions] (T, D)."""
         return x + self.scale * sinusoids(positions, self.shape.embedding_dim, self.config.base).to(x.dtype)
 
     def table(self) -> Tensor:
-        places = torch.arange(self.shape.context_length, device=self.scale.device)
-        return self.scale * sinusoids(places, self.shape.embedding_dim, self.config.base)
+        positions = torch.arange(self.shape.context_length, device=self.scale.device)
+        return self.scale * sinusoids(positions, self.shape.embedding_dim, self.config.base)

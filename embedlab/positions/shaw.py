@@ -1,15 +1,15 @@
-"""Shaw's relative positions: a learned vector for each distance, met by the query; and one for values if asked.
+"""Shaw's relative positions: a learned vector for each distance, multiplied by the query; optionally one for values.
 
 logits[i, j] = q_i · (k_j + a[clip(δ, -k, k)]) / √K with δ = i - j; with `values`, out_i = Σ_j w_ij (v_j + b[clip δ]).
 The table has 2k + 1 rows, row k + δ for distance δ: with k = L - 1, the default, these are the source chapters'
-2L - 1 vectors e(-L+1) … e(L-1). A causal model meets only δ >= 0, the upper k + 1 rows.
+2L - 1 vectors e(-L+1) … e(L-1). A causal model uses only δ >= 0, the last k + 1 rows.
 
-Tiny example, k = 1, three tokens: distances [[0,·,·], [1,0,·], [2,1,0]] clip to [[0,·,·], [1,0,·], [1,1,0]] and take
-rows [[1,·,·], [2,1,·], [2,2,1]].
+Tiny example, k = 1, three tokens: distances [[0,·,·], [1,0,·], [2,1,0]] are clipped to [[0,·,·], [1,0,·], [1,1,0]] and
+use rows [[1,·,·], [2,1,·], [2,2,1]].
 
-Source: Shaw et al. 2018, "Self-Attention with Relative Position Representations", equations 3 and 4 (the paper
-writes the distance as j - i). One table a layer, shared by its heads, as there: n_layers · (2k+1) · K numbers, twice
-that with values. Oracles: transformers' wav2vec2_bert keys, fairseq2's ShawRelativePositionSDPA.
+Source: Shaw et al. 2018, "Self-Attention with Relative Position Representations" (arXiv 1803.02155), equations 3 and 4
+(the paper writes the distance as j - i). One table for each layer, shared by its heads, as there: n_layers · (2k+1) · K
+parameters, twice that with values. References: transformers' wav2vec2_bert keys, fairseq2's ShawRelativePositionSDPA.
 """
 
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ from embedlab.positions.config import PositionConfig, Shape
 
 @dataclass(slots=True)
 class ShawConfig(PositionConfig):
-    """A vector for each distance."""
+    """Settings of `shaw`."""
 
-    clip: int | None = setting("k, the farthest distance in tokens with a vector of its own; null: window - 1", None)
-    values: bool = setting("whether distances also add to the values", False)
-    init_std: float = setting("standard deviation of the vectors at the start", 0.02)
+    clip: int | None = setting("k, the largest distance in tokens with a vector of its own; null: window - 1", None)
+    values: bool = setting("whether distances add vectors to the values too", False)
+    init_std: float = setting("standard deviation of the vectors at initialisation", 0.02)
 
     def validate(self, shape: Shape) -> None:
         at_least(0, position__init_std=self.init_std)
@@ -40,10 +40,12 @@ class ShawConfig(PositionConfig):
 
 
 class Shaw(Scheme):
+    """Logits and values plus vectors of distance."""
+
     def __init__(self, config: ShawConfig, shape: Shape) -> None:
         super().__init__(config, shape)
         self.clip = shape.context_length - 1 if config.clip is None else config.clip
-        self.beyond = f"distances past {self.clip} share the vector of {self.clip}"
+        self.beyond = f"all distances past {self.clip} share the vector of {self.clip}"
         size = (shape.n_layers, 2 * self.clip + 1, shape.head_dim)
         self.keys = nn.Parameter(torch.randn(size) * config.init_std)
         self.value_vectors = nn.Parameter(torch.randn(size) * config.init_std) if config.values else None
@@ -54,17 +56,18 @@ class Shaw(Scheme):
     def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:
         by_distance = q @ self.keys[layer, self.clip :].T  # (B, H, T, k + 1), distances 0 … k
         index = self._rows(positions).expand_as(logits)
-        return logits + by_distance.gather(-1, index) * q.size(-1) ** -0.5
+        scaled: Tensor = by_distance.gather(-1, index) * q.size(-1) ** -0.5
+        return logits + scaled
 
     def values(self, weights: Tensor, v: Tensor, positions: Tensor, layer: int) -> Tensor:
         assert self.value_vectors is not None
         index = self._rows(positions).expand_as(weights)
         by_distance = weights.new_zeros(*weights.shape[:-1], self.clip + 1)  # (B, H, T, k + 1)
-        by_distance = by_distance.scatter_add(-1, index, weights)  # the weight that each distance gets in all
+        by_distance = by_distance.scatter_add(-1, index, weights)  # total weight of each distance
         return weights @ v + by_distance @ self.value_vectors[layer, self.clip :]
 
     def _rows(self, positions: Tensor) -> Tensor:
-        """(T, T) clip(δ, 0, k); negative distances are the masked future and may point anywhere."""
+        """Return (T, T) clip(δ, 0, k); negative distances are masked later, so any row will do."""
         return distances(positions).clamp(0, self.clip)
 
     def table(self) -> Tensor:

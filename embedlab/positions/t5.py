@@ -1,12 +1,13 @@
-"""T5's bias: one learned number a head for each bucket of distances, + b[bucket(δ)], shared by all layers.
+"""T5's bias: one parameter for each head and bucket of distances, + b[bucket(δ)], shared by all layers.
 
 The first half of the buckets hold one distance each, the others ranges that widen logarithmically up to max_distance;
-everything farther shares the last one: with 4 buckets up to 8, the distances 0, 1, 2, 3, 4, 5, … lie in the buckets
-0, 1, 2, 2, 3, 3, …. These are the causal (not bidirectional) buckets, which waste none on the
-future. T5 itself does not divide q · k by √K; here all schemes do.
+larger distances share the last one: with 4 buckets up to 8, the distances 0, 1, 2, 3, 4, 5, … are in the buckets
+0, 1, 2, 2, 3, 3, …. These are T5's causal (not bidirectional) buckets, none of which is for the future. T5 itself does
+not divide q · k by √K; here all schemes do.
 
-Source: Raffel et al. 2020, "Exploring the Limits of Transfer Learning", section 2.1, and the Mesh TensorFlow code.
-buckets · H learned numbers. Oracle: transformers' T5Attention._relative_position_bucket(bidirectional=False).
+Source: Raffel et al. 2020, "Exploring the Limits of Transfer Learning" (arXiv 1910.10683), section 2.1, and the Mesh
+TensorFlow code. buckets · H parameters. Reference: transformers'
+T5Attention._relative_position_bucket(bidirectional=False).
 """
 
 import math
@@ -23,21 +24,21 @@ from embedlab.positions.config import PositionConfig, Shape
 
 @dataclass(slots=True)
 class T5Config(PositionConfig):
-    """A learned number for each bucket of distances."""
+    """Settings of `t5`."""
 
     buckets: int = setting("number of distance buckets, half of them for one distance each", 32)
-    max_distance: int | None = setting("distance in tokens from which all share the last bucket; null: window", None)
-    scale: float = setting("factor on the learned numbers: with Adam, a larger one lets them learn faster", 1.0)
-    init_std: float = setting("standard deviation of the learned numbers at the start", 0.02)
+    max_distance: int | None = setting("distance in tokens from which on all share the last bucket; null: window", None)
+    scale: float = setting("factor on the parameters: with Adam, a larger one makes the bias learn faster", 1.0)
+    init_std: float = setting("standard deviation of the parameters at initialisation", 0.02)
 
     def farthest(self, shape: Shape) -> int:
-        """max_distance, or the window where it is null (but always past the buckets of one distance each)."""
+        """Return max_distance, or, if it is null, the window (but always past the buckets of one distance each)."""
         if self.max_distance is not None:
             return self.max_distance
         return max(shape.context_length, self.buckets // 2 + 1)
 
     def bucket(self, delta: int, shape: Shape) -> int:
-        """The bucket of a distance >= 0."""
+        """Return the bucket of a distance >= 0."""
         exact = self.buckets // 2
         if delta < exact:
             return delta
@@ -62,7 +63,7 @@ class T5Config(PositionConfig):
         return [
             f"position.buckets={self.buckets} with position.max_distance={self.farthest(shape)} leaves "
             f"{self.buckets - len(reached)} buckets that no distance in a window of {shape.context_length} tokens "
-            "reaches, so they stay untrained: lower position.max_distance or position.buckets"
+            "reaches, so they are never trained: lower position.max_distance or position.buckets"
         ]
 
     def build(self, shape: Shape) -> "T5":
@@ -70,6 +71,8 @@ class T5Config(PositionConfig):
 
 
 class T5(Scheme):
+    """Bias by buckets of distance."""
+
     config: T5Config
 
     def __init__(self, config: T5Config, shape: Shape) -> None:
@@ -83,7 +86,8 @@ class T5(Scheme):
 
     def bias(self, positions: Tensor, layer: int) -> Tensor:
         bucket = self.get_buffer("bucket")[distances(positions).clamp(0, self.farthest)]  # (T, T)
-        return self.heights(bucket).permute(2, 0, 1) * self.config.scale
+        heights: Tensor = self.heights(bucket)  # (T, T, H)
+        return heights.permute(2, 0, 1) * self.config.scale
 
     def table(self) -> Tensor:
         return self.heights.weight

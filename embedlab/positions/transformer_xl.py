@@ -1,12 +1,12 @@
-"""Transformer-XL's relative positions: the query meets content and waves of distance, each with a bias of its own.
+"""Transformer-XL's relative positions: products of the query with content and with waves of distance, each biased.
 
 logits[i, j] = ((q_i + u) · k_j + (q_i + v) · W R(δ)) / √K. R(δ) are the sinusoids of `sinusoidal`, D wide; W (D -> H·K)
-turns them into keys of distance, u and v (H, K) say what a head looks for whatever the query. The distances of every
-pair are looked up in one (T, distances) product, which is what the source's rel-shift does by reshaping (and leaves
-rubbish above the diagonal; attention masks there again).
+maps them to keys of distance; u and v (H, K) are what a head attends to under any query. Each pair's distance is looked
+up in one (T, distances) product, which the source does by a shift (rel-shift). Entries above the diagonal are
+meaningless; attention masks them afterwards.
 
-Source: Dai et al. 2019, "Transformer-XL", section 3.3. 2HK + D² learned numbers a layer.
-Oracle: transformers' XLNetRelativeAttention.
+Source: Dai et al. 2019, "Transformer-XL" (arXiv 1901.02860), section 3.3. 2HK + D² parameters a layer.
+Reference: transformers' XLNetRelativeAttention.
 """
 
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ from embedlab.positions.sinusoidal import sinusoids
 
 @dataclass(slots=True)
 class TransformerXlConfig(PositionConfig):
-    """Queries meet waves of distance."""
+    """Settings of `transformer_xl`."""
 
     base: float = setting("longest wavelength over 2π, in tokens", 10_000.0)
-    init_std: float = setting("standard deviation of the learned numbers at the start", 0.02)
+    init_std: float = setting("standard deviation of u, v and W at initialisation", 0.02)
 
     def validate(self, shape: Shape) -> None:
         at_least(0, position__init_std=self.init_std)
@@ -36,8 +36,10 @@ class TransformerXlConfig(PositionConfig):
 
 
 class TransformerXl(Scheme):
+    """Logits plus products with waves of distance."""
+
     config: TransformerXlConfig
-    beyond = "goes on past the window, with waves of distance that training never showed"
+    beyond = "continues past the window, with waves of distance not seen in training"
 
     def __init__(self, config: TransformerXlConfig, shape: Shape) -> None:
         super().__init__(config, shape)
@@ -54,4 +56,5 @@ class TransformerXl(Scheme):
         by_distance = (q + self.distance_bias[layer]) @ keys  # (B, H, T, distances)
         index = distances(positions).clamp(min=0).expand_as(logits)
         content = (k @ self.content_bias[layer]).mT  # (B, H, 1, T)
-        return logits + (content + by_distance.gather(-1, index)) * K**-0.5
+        scaled: Tensor = (content + by_distance.gather(-1, index)) * K**-0.5
+        return logits + scaled

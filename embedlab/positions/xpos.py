@@ -1,11 +1,11 @@
-"""xPos: rotary positions whose pairs also fade with distance: q_i · ζ^(i/s), k_j · ζ^(-j/s), together ζ^((i-j)/s).
+"""xPos: rotary positions whose pairs also decay with distance: q_i · ζ^(i/s), k_j · ζ^(-j/s), together ζ^((i-j)/s).
 
-ζ_m = (2m/K + 0.4) / 1.4 for pair m, s = scale_base: fast pairs (small m) fade fastest. Only i >= j occurs, in a causal
-model; the powers are taken about the middle of the text, which changes no product and keeps them small. Nothing is
-learned; layout interleaved, as in the sources.
+ζ_m = (2m/K + 0.4) / 1.4 for pair m, s = scale_base: fast pairs (small m) decay fastest. In a causal model only i >= j
+occurs; exponents are counted from the middle of the text, which changes no product and keeps the powers small. No
+parameters; layout interleaved, as in the sources.
 
-Source: Sun et al. 2022, "A Length-Extrapolatable Transformer", section 3.2 and its torchscale code (s = 512,
-γ = 0.4). Oracles: x-transformers' RotaryEmbedding(use_xpos=True), torchscale's XPOS.
+Source: Sun et al. 2022, "A Length-Extrapolatable Transformer" (arXiv 2212.10554), section 3.2 and its torchscale code
+(s = 512, γ = 0.4). References: x-transformers' RotaryEmbedding(use_xpos=True), torchscale's XPOS.
 """
 
 from dataclasses import dataclass
@@ -22,18 +22,18 @@ from embedlab.positions.rotary import turn
 
 @dataclass(slots=True)
 class XposConfig(PositionConfig):
-    """Rotary positions that fade with distance."""
+    """Settings of `xpos`."""
 
     base: float = setting("longest wavelength over 2π, in tokens", 10_000.0)
-    scale_base: float = setting("distance in tokens at which pair m has faded to its ζ_m", 512.0)
+    scale_base: float = setting("distance in tokens at which pair m has decayed to ζ_m", 512.0)
 
     def validate(self, shape: Shape) -> None:
         check_base(self.base)
         if self.scale_base <= 0:
-            raise UserError(f"position.scale_base={self.scale_base} is no distance: give more than 0, as 512")
+            raise UserError(f"position.scale_base={self.scale_base} is out of range: give more than 0, as 512")
         if shape.head_dim % 2:
             raise UserError(
-                f"position=xpos turns pairs, but a head has {shape.head_dim} dimensions: "
+                f"position=xpos rotates pairs, but a head has {shape.head_dim} dimensions: "
                 "change model.n_heads or model.embedding_dim"
             )
 
@@ -42,8 +42,10 @@ class XposConfig(PositionConfig):
 
 
 class Xpos(Scheme):
+    """Queries and keys turned and scaled by their positions."""
+
     config: XposConfig
-    beyond = "fades on past the window, at angles that training never showed"
+    beyond = "continues to decay past the window, at angles not seen in training"
 
     def rotate(self, q: Tensor, k: Tensor, positions: Tensor, layer: int) -> tuple[Tensor, Tensor]:
         K, T = q.size(-1), len(positions)

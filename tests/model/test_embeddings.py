@@ -1,4 +1,4 @@
-"""The model as a whole: every number of the source chapters, fair starts, parts that count right."""
+"""The whole model: the numbers of the source chapters, equal initial parameters, counts of parameters."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ TOKENS = [
     [-1.1589, 0.3255, -0.6315],
     [-2.8400, -0.7849, -1.4096],
 ]
-# the same random stream goes on: torch.nn.Embedding(8, 3), first four rows, and their sums with ids 5, 1, 3, 2
+# the same random stream continued: torch.nn.Embedding(8, 3), first four rows, and their sums with ids 5, 1, 3, 2
 POSITIONS = [
     [-2.1338, 1.0524, -0.3885],
     [-0.9343, -0.4991, -1.0867],
@@ -45,7 +45,7 @@ def test_source_chapters_numbers() -> None:
     ids = torch.tensor([5, 1, 3, 2])
     close(table(ids), [TOKENS[5], TOKENS[1], TOKENS[3], TOKENS[2]])
     one_hot = torch.nn.functional.one_hot(ids, 6).float()
-    torch.testing.assert_close(table(ids), one_hot @ table.weight)  # picking rows is a product
+    torch.testing.assert_close(table(ids), one_hot @ table.weight)  # selecting rows is a product
     vectors = learned.table()
     assert vectors is not None
     close(vectors[:4], POSITIONS)
@@ -57,7 +57,7 @@ def test_sum_of_the_chapters() -> None:
     torch.testing.assert_close(token + position, torch.tensor([0.6, 0.1, 0.0]))
 
 
-def test_shaw_owns_the_chapters_2k_minus_1_vectors(make_config: Callable[..., Config]) -> None:
+def test_shaw_has_the_2k_minus_1_vectors_of_the_chapters(make_config: Callable[..., Config]) -> None:
     for k in (1, 4, 8):
         model = LanguageModel(make_config(*TINY, "position=shaw", f"data.context_length={k}", "model.n_layers=1"), 300)
         table = model.scheme.table()
@@ -65,7 +65,7 @@ def test_shaw_owns_the_chapters_2k_minus_1_vectors(make_config: Callable[..., Co
         assert len(table) == 2 * k - 1
 
 
-def test_same_start_whatever_the_scheme(make_config: Callable[..., Config]) -> None:
+def test_table_and_head_start_the_same_under_every_scheme(make_config: Callable[..., Config]) -> None:
     models = {p: LanguageModel(make_config(*TINY, f"position={p}"), 300) for p in ("none", "learned", "shaw")}
     base = models["none"]
     for model in models.values():
@@ -73,7 +73,7 @@ def test_same_start_whatever_the_scheme(make_config: Callable[..., Config]) -> N
         torch.testing.assert_close(model.head.state_dict(), base.head.state_dict(), rtol=0, atol=0)
 
 
-def test_building_leaves_the_global_stream_alone(make_config: Callable[..., Config]) -> None:
+def test_building_does_not_advance_the_global_random_stream(make_config: Callable[..., Config]) -> None:
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
@@ -82,7 +82,7 @@ def test_building_leaves_the_global_stream_alone(make_config: Callable[..., Conf
 
 
 @pytest.mark.parametrize("position", ["none", "learned", "sinusoidal", "shaw"])
-def test_parameters_by_formula(make_config: Callable[..., Config], position: str) -> None:
+def test_parameter_counts_follow_the_formulas(make_config: Callable[..., Config], position: str) -> None:
     V, D, L, layers, heads = 300, 16, 8, 2, 2
     config = make_config(*TINY, f"position={position}")
     counts = LanguageModel(config, V).parameter_counts()
@@ -110,18 +110,18 @@ def test_context_of_one_token(make_config: Callable[..., Config], head: str) -> 
     assert model.tokens.weight.grad.isfinite().all()
 
 
-def test_one_token_type(make_config: Callable[..., Config]) -> None:
+def test_vocabulary_of_one_token(make_config: Callable[..., Config]) -> None:
     ids = torch.zeros(1, 8, dtype=torch.int64)
-    assert LanguageModel(make_config(*TINY), 1).loss(ids, ids).item() == 0  # nothing to choose between
+    assert LanguageModel(make_config(*TINY), 1).loss(ids, ids).item() == 0  # a single possible prediction
 
 
-def test_linear_head_looks_at_one_token_alone(make_config: Callable[..., Config]) -> None:
+def test_linear_head_reads_one_token_alone(make_config: Callable[..., Config]) -> None:
     model = LanguageModel(make_config("model=linear", "model.embedding_dim=16", "data.context_length=8"), 300)
     expected = (model.tokens(torch.tensor(5)) + model.scheme.table()[2]) @ model.output_table.T
     torch.testing.assert_close(model.logits(torch.tensor([[7, 9, 5]]))[0, 2], expected)
 
 
-def test_linear_head_refuses_schemes_between_tokens(make_config: Callable[..., Config]) -> None:
+def test_linear_head_refuses_schemes_that_act_between_tokens(make_config: Callable[..., Config]) -> None:
     with pytest.raises(UserError, match="position=shaw acts only between tokens"):
         LanguageModel(make_config("model=linear", "model.embedding_dim=16", "position=shaw"), 300)
 

@@ -1,4 +1,4 @@
-"""The chunked loss is torch's own cross-entropy, in value and gradient."""
+"""The chunked loss equals torch's cross-entropy, in value and gradient."""
 
 import pytest
 import torch
@@ -33,7 +33,7 @@ def test_gradient_by_finite_differences() -> None:
 
 
 @pytest.mark.parametrize("frozen", ["hidden", "table"])
-def test_frozen_side_gets_no_gradient(frozen: str) -> None:
+def test_frozen_argument_gets_no_gradient(frozen: str) -> None:
     hidden, table, targets = draw(10, 5, 37)
     (hidden if frozen == "hidden" else table).requires_grad_(False)
     trained = table if frozen == "hidden" else hidden
@@ -41,7 +41,7 @@ def test_frozen_side_gets_no_gradient(frozen: str) -> None:
     torch.testing.assert_close(torch.autograd.grad(chunked_cross_entropy(hidden, table, targets, 4), trained), expected)
 
 
-def test_without_gradient_and_per_token() -> None:
+def test_losses_of_each_token_and_without_gradient() -> None:
     hidden, table, targets = draw(10, 5, 37)
     expected = F.cross_entropy(hidden @ table.T, targets, reduction="none").detach()
     torch.testing.assert_close(token_losses(hidden, table, targets, 3), expected)

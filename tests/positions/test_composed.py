@@ -1,4 +1,4 @@
-"""Schemes made of others, against the others themselves."""
+"""Schemes made of others, compared with the others themselves."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ def qkv(T: int = L) -> torch.Tensor:
     return torch.randn(3, 2, 4, T, 4, generator=torch.Generator().manual_seed(0))
 
 
-def test_per_layer_takes_schemes_in_turn() -> None:
+def test_per_layer_uses_schemes_in_turn() -> None:
     both = scheme("per_layer", n_layers=5, schemes=["t5", "none", {"name": "rotary", "base": 50.0}])
     t5, rotary = scheme("t5", n_layers=2), scheme("rotary", base=50.0)
     for layer, expected in enumerate([t5, scheme("none"), rotary, t5, scheme("none")]):
@@ -24,7 +24,7 @@ def test_per_layer_takes_schemes_in_turn() -> None:
         assert torch.equal(attend(both, *qkv(), layer=layer), attend(expected, *qkv()))
 
 
-def test_per_layer_gives_numbers_only_to_the_layers_that_a_scheme_serves() -> None:
+def test_per_layer_makes_parameters_only_for_the_layers_that_a_scheme_serves() -> None:
     both = scheme("per_layer", n_layers=5, schemes=["shaw", "none", "shaw"])  # layers 0, 2, 3, 5 …
     assert [part.keys.size(0) for part in both.schemes if hasattr(part, "keys")] == [3]
     last = scheme("shaw", n_layers=3)
@@ -39,24 +39,24 @@ def test_a_scheme_of_the_input_acts_once_in_any_layers_turn() -> None:
     assert both.max_context_length == L
 
 
-def test_randomized_places_are_sorted_distinct_and_the_same_for_a_step() -> None:
+def test_randomized_positions_are_sorted_distinct_and_the_same_within_a_step() -> None:
     drawn = scheme("randomized", longest=40)
     positions = torch.arange(L)
     by_step = []
     for step in range(20):
         drawn.at_step(step)
-        places = drawn.places(positions)
-        assert torch.equal(places, drawn.places(positions))
-        assert bool((places.diff() > 0).all())
-        assert 0 <= int(places[0]) <= int(places[-1]) < 40
-        by_step.append(tuple(places.tolist()))
+        drawn_positions = drawn.inner_positions(positions)
+        assert torch.equal(drawn_positions, drawn.inner_positions(positions))
+        assert bool((drawn_positions.diff() > 0).all())
+        assert 0 <= int(drawn_positions[0]) <= int(drawn_positions[-1]) < 40
+        by_step.append(tuple(drawn_positions.tolist()))
     assert len(set(by_step)) == 20
     resumed = scheme("randomized", longest=40)
     resumed.at_step(19)
-    assert tuple(resumed.places(positions).tolist()) == by_step[19]
+    assert tuple(resumed.inner_positions(positions).tolist()) == by_step[19]
 
 
-def test_randomized_leaves_other_random_streams_alone() -> None:
+def test_randomized_does_not_advance_other_random_streams() -> None:
     drawn = scheme("randomized")
     torch.manual_seed(3)
     before = torch.get_rng_state()
@@ -65,27 +65,27 @@ def test_randomized_leaves_other_random_streams_alone() -> None:
 
 
 @pytest.mark.parametrize("inner", ["rotary", "learned", "t5", "shaw", "bert_relative", "transformer_xl"])
-def test_randomized_is_its_inner_scheme_at_the_drawn_places(inner: str) -> None:
+def test_randomized_is_its_inner_scheme_at_the_drawn_positions(inner: str) -> None:
     model = TinyModel("randomized", inner=inner, longest=30)
     model.scheme.at_step(5)
     assert isinstance(model.scheme, Composed)
-    places = model.scheme.places(torch.arange(L))
+    drawn_positions = model.scheme.inner_positions(torch.arange(L))
     drawn = model(some_ids())
     plain = model.eval()(some_ids())
     model.scheme = model.scheme.inner(0)[0]
-    assert torch.allclose(drawn, model(some_ids(), positions=places), atol=1e-6)
+    assert torch.allclose(drawn, model(some_ids(), positions=drawn_positions), atol=1e-6)
     assert torch.allclose(plain, model(some_ids()), atol=1e-6)
     assert not torch.allclose(drawn, plain, atol=1e-5)
 
 
-def test_randomized_draws_in_evaluation_as_the_paper_does_if_asked() -> None:
+def test_randomized_draws_in_evaluation_on_request() -> None:
     drawn = scheme("randomized", longest=30, evaluate="drawn").eval()
-    places = drawn.places(torch.arange(L))
-    assert int(places[-1]) > L
+    drawn_positions = drawn.inner_positions(torch.arange(L))
+    assert int(drawn_positions[-1]) > L
     drawn.at_step(7)
-    assert torch.equal(places, drawn.places(torch.arange(L)))
+    assert torch.equal(drawn_positions, drawn.inner_positions(torch.arange(L)))
     with pytest.raises(UserError, match="longest=30"):
-        drawn.places(torch.arange(31))
+        drawn.inner_positions(torch.arange(31))
 
 
 @pytest.mark.parametrize("inner", ["rotary", "learned", "alibi", {"name": "shaw", "clip": 2}])
@@ -106,7 +106,7 @@ def test_drop_after_is_its_inner_scheme_and_then_none(inner: str | dict[str, obj
 @pytest.mark.parametrize(
     ("n_steps", "step", "drops_at"), [(120, None, 96), (1, None, 1), (120, 50, 50), (None, 50, 50), (120, 120, None)]
 )
-def test_drop_after_drops_after_four_fifths_or_when_told(
+def test_drop_after_drops_after_four_fifths_or_at_its_step(
     n_steps: int | None, step: int | None, drops_at: int | None
 ) -> None:
     dropping = scheme("drop_after", inner="alibi", n_steps=n_steps, step=step)
@@ -118,21 +118,21 @@ def test_drop_after_drops_after_four_fifths_or_when_told(
     assert hooks.index(False) == drops_at if drops_at else all(hooks)
 
 
-def test_what_contains_a_scheme_that_is_yet_to_change_is_not_settled() -> None:
+def test_a_scheme_with_an_inner_scheme_that_will_change_is_not_settled() -> None:
     both = scheme("per_layer", schemes=["rotary", {"name": "drop_after", "step": 5}])
     assert not both.settled
     both.at_step(5)
     assert both.settled
 
 
-def test_a_saved_model_remembers_that_its_scheme_is_gone() -> None:
+def test_a_saved_model_restores_that_its_scheme_is_removed() -> None:
     model, loaded = TinyModel("drop_after", inner="learned", step=1), TinyModel("drop_after", inner="learned", step=1)
     model.scheme.at_step(1)
     loaded.load_state_dict(model.state_dict())
     assert torch.equal(loaded(some_ids(T=2 * L)), model(some_ids(T=2 * L)))
 
 
-def test_settings_reach_composed_schemes_from_the_command_line(make_config: Callable[..., object]) -> None:
+def test_command_line_settings_reach_inner_schemes(make_config: Callable[..., object]) -> None:
     config = make_config("position=per_layer", "position.schemes=[rotary,rotary,{name: t5, buckets: 8},none]")
     assert [part.name for part, _, _ in config.position.parts(shape_of(config)._replace(n_layers=4))] == [
         "rotary",
@@ -156,6 +156,6 @@ def test_settings_reach_composed_schemes_from_the_command_line(make_config: Call
         ("randomized", {"inner": "forgetting"}, "position.inner=forgetting"),
     ],
 )
-def test_mistakes_are_told(name: str, settings: dict[str, object], message: str) -> None:
+def test_mistakes_are_reported(name: str, settings: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         scheme(name, **settings)

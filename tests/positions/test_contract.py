@@ -1,4 +1,4 @@
-"""What every scheme must do, new ones included: they are found by their names."""
+"""What every scheme must do; new schemes are included by their names."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from embedlab.config.errors import UserError
 from embedlab.positions import names
 
-# Settings that take another way through a scheme's code; every scheme also runs with its defaults.
+# Settings that use another branch of a scheme's code; every scheme also runs with its defaults.
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("learned", {"past_end": "clamp"}),
     ("rotary", {"layout": "interleaved", "fraction": 0.5}),
@@ -27,7 +27,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("cope", {"max_positions": 3}),
 ]
 CASES = [(name, {}) for name in names()] + VARIANTS
-# Schemes for which the place itself counts, not only the distance.
+# Schemes whose result depends on the position itself, not only on distances.
 ABSOLUTE = {"learned", "sinusoidal", "scaled_sinusoidal"}
 
 every_scheme = pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_gradients_are_finite_and_reach_every_parameter(name: str, settings: dic
 
 
 @every_scheme
-def test_later_tokens_change_nothing_before_them(name: str, settings: dict[str, Any]) -> None:
+def test_later_tokens_do_not_change_earlier_outputs(name: str, settings: dict[str, Any]) -> None:
     model = TinyModel(name, **settings).eval()
     ids = some_ids()
     for t in (1, L // 2, L - 1):
@@ -64,7 +64,7 @@ def test_later_tokens_change_nothing_before_them(name: str, settings: dict[str, 
 @every_scheme
 def test_fused_attention_equals_explicit_logits(name: str, settings: dict[str, Any]) -> None:
     model, ids = TinyModel(name, **settings), some_ids()
-    with torch.no_grad():  # learned biases too take the fused path where nothing trains
+    with torch.no_grad():  # without training, learned biases use the fused path too
         assert same(model(ids), model(ids, exact=True))
     gradients = []
     for exact in (False, True):
@@ -96,14 +96,14 @@ def trains_bias(model: TinyModel, hooks: frozenset[str]) -> bool:
 
 
 @every_scheme
-def test_saved_numbers_give_the_same_model(name: str, settings: dict[str, Any]) -> None:
+def test_saved_parameters_give_the_same_model(name: str, settings: dict[str, Any]) -> None:
     model, other = TinyModel(name, **settings), TinyModel(name, seed=5, **settings)
     other.load_state_dict(model.state_dict())
     assert same(model(some_ids()), other(some_ids()), 0)
 
 
 @every_scheme
-def test_other_precisions(name: str, settings: dict[str, Any]) -> None:
+def test_float64_and_bfloat16_agree_with_float32(name: str, settings: dict[str, Any]) -> None:
     model, ids = TinyModel(name, **settings).eval(), some_ids()
     single = model(ids)
     double = model.double()(ids)
@@ -129,7 +129,7 @@ def test_shorter_windows_are_prefixes(name: str, settings: dict[str, Any]) -> No
 
 
 @every_scheme
-def test_longer_windows_are_right_or_refused(name: str, settings: dict[str, Any]) -> None:
+def test_longer_windows_are_finite_or_refused(name: str, settings: dict[str, Any]) -> None:
     model, ids = TinyModel(name, **settings).eval(), some_ids(T=3 * L)
     longest = model.scheme.max_context_length
     assert model.scheme.beyond
@@ -144,10 +144,10 @@ def test_longer_windows_are_right_or_refused(name: str, settings: dict[str, Any]
 
 
 @every_scheme
-def test_only_absolute_schemes_see_an_offset(name: str, settings: dict[str, Any]) -> None:
+def test_only_absolute_schemes_depend_on_an_offset(name: str, settings: dict[str, Any]) -> None:
     model, ids = TinyModel(name, **settings).eval(), some_ids(T=L - 4)
     plain, shifted = model(ids), model(ids, positions=torch.arange(4, L))
-    past_fires_threshold = settings.get("threshold", L) < L  # from there on FIRE divides by the query's place
+    past_fires_threshold = settings.get("threshold", L) < L  # from there on FIRE divides by the query's position
     assert same(plain, shifted) == (name not in ABSOLUTE and not past_fires_threshold)
 
 

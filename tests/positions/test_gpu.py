@@ -1,4 +1,4 @@
-"""Schemes on a CUDA device: the CPU's numbers in float32, bfloat16 near them, and a whole run."""
+"""Schemes on a CUDA device: equal to the CPU in float32, close to it in bfloat16, and a whole run."""
 
 import json
 import subprocess
@@ -27,7 +27,7 @@ def logits_and_gradients(model: TinyModel, device: str) -> list[Tensor]:
 
 
 @every_scheme
-def test_float32_is_the_cpus(name: str) -> None:
+def test_float32_equals_the_cpu(name: str) -> None:
     torch.set_float32_matmul_precision("highest")
     here, there = TinyModel(name), TinyModel(name).cuda()
     pairs = zip(logits_and_gradients(here, "cpu"), logits_and_gradients(there, "cuda"), strict=True)
@@ -36,7 +36,7 @@ def test_float32_is_the_cpus(name: str) -> None:
 
 
 @every_scheme
-def test_bfloat16_is_near(name: str) -> None:
+def test_bfloat16_is_close(name: str) -> None:
     expected, *_ = logits_and_gradients(TinyModel(name), "cpu")
     with torch.autocast("cuda", dtype=torch.bfloat16):
         found, *gradients = logits_and_gradients(TinyModel(name).cuda(), "cuda")
@@ -46,7 +46,7 @@ def test_bfloat16_is_near(name: str) -> None:
 
 @every_scheme
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")  # torch's own
-def test_compiled_attention_is_the_same(name: str) -> None:
+def test_compiled_attention_is_equal(name: str) -> None:
     model = TinyModel(name).cuda().eval()
     ids = some_ids().cuda()
     positions = torch.arange(ids.size(1), device="cuda")
@@ -54,7 +54,7 @@ def test_compiled_attention_is_the_same(name: str) -> None:
         torch.testing.assert_close(torch.compile(model)(ids, positions), model(ids, positions), rtol=1e-4, atol=1e-4)
 
 
-def test_a_run_on_the_gpu_ends_well(tmp_path: Path) -> None:
+def test_a_run_on_the_gpu_succeeds(tmp_path: Path) -> None:
     command = [sys.executable, "train.py", "experiment=smoke", "trainer=gpu", f"output_dir={tmp_path}"]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]

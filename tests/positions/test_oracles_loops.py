@@ -1,4 +1,4 @@
-"""Schemes against slow double loops that transcribe the papers' formulas, in float64."""
+"""Schemes compared with slow double loops that transcribe the papers' formulas, in float64."""
 
 import math
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def inputs() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def by_hand(v: Tensor, logit: Callable[[int, int, int, int], Tensor | float]) -> Tensor:
-    """Causal attention, one number at a time; logit(b, h, i, j)."""
+    """Compute causal attention one element at a time; logit(b, h, i, j)."""
     out = torch.zeros(B, H, T, K, dtype=torch.float64)
     for b in range(B):
         for h in range(H):
@@ -121,7 +121,7 @@ def test_path() -> None:
 
     def logit(b: int, h: int, i: int, j: int) -> Tensor:
         key = k[b, h, j]
-        for t in range(j + 1, i + 1):  # the key meets its nearest successor first, the query's own token last
+        for t in range(j + 1, i + 1):  # the key's nearest successor reflects it first, the query's own token last
             key = key - strengths[b, t, h] * w[b, t, h] * (w[b, t, h] @ key)
         return q[b, h, i] @ key / K**0.5
 

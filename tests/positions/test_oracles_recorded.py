@@ -1,4 +1,4 @@
-"""Schemes against values that other implementations gave; oracles/record.py says which, and makes them anew."""
+"""Schemes compared with recorded values of other implementations; oracles/record.py names and records them."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Schemes against transformers 5 (its import takes seconds, so all of it stands here)."""
+"""Schemes compared with transformers 5 (its import takes seconds, so all such tests are in this file)."""
 
 import pytest
 import torch
@@ -59,9 +59,9 @@ def test_t5_buckets(buckets: int, max_distance: int) -> None:
 
 def test_t5_bias_reads_its_bucket() -> None:
     t5 = make("t5", buckets=8, max_distance=10, scale=3.0)
-    places = torch.arange(T)
-    bucket = T5Attention._relative_position_bucket(places[None] - places[:, None], False, 8, 10)
-    close(t5.bias(places, 0), 3 * t5.heights.weight[bucket].permute(2, 0, 1))
+    positions = torch.arange(T)
+    bucket = T5Attention._relative_position_bucket(positions[None] - positions[:, None], False, 8, 10)
+    close(t5.bias(positions, 0), 3 * t5.heights.weight[bucket].permute(2, 0, 1))
 
 
 @pytest.mark.parametrize("n_heads", [1, 2, 3, 4, 6, 8, 12])
@@ -73,7 +73,7 @@ def test_alibi_slopes_are_blooms_and_after_the_softmax_its_bias(n_heads: int) ->
     close(ours, bloom.expand(n_heads, T, T).masked_fill(future, -torch.inf).softmax(-1))
 
 
-@pytest.mark.parametrize("n_heads", [2, 4, 8])  # at other counts MPT's order of slopes is another
+@pytest.mark.parametrize("n_heads", [2, 4, 8])  # for other numbers of heads MPT orders the slopes differently
 def test_alibi_is_mpts_for_powers_of_two(n_heads: int) -> None:
     alibi = build("alibi", embedding_dim=n_heads * K, n_heads=n_heads, n_layers=1, context_length=T)
     close(alibi.bias(torch.arange(T), 0)[:, -1], build_mpt_alibi_tensor(n_heads, T)[:, 0])
@@ -148,7 +148,7 @@ def test_transformer_xl_is_xlnets_relative_attention() -> None:
     theirs = XLNetRelativeAttention(XLNetConfig(d_model=D, n_head=H, n_layer=1, d_inner=D)).eval()
     theirs.r_w_bias.data = ours.content_bias.data[0, :, :, 0]
     theirs.r_r_bias.data = ours.distance_bias.data[0, :, 0]
-    waves = sinusoids(torch.arange(T, -T, -1), D, 10_000.0)  # both directions, as XLNet lays them out
+    waves = sinusoids(torch.arange(T, -T, -1), D, 10_000.0)  # both directions, in XLNet's order
     keys = (waves @ ours.distance_keys[0]).view(2 * T, 1, H, K).expand(-1, B, -1, -1)
     future = torch.ones(T, T).triu(1)[:, :, None, None].expand(T, T, B, H)
     time_first = [part.permute(2, 0, 1, 3) for part in (q, k, v)]  # (T, B, H, K)
@@ -174,7 +174,7 @@ def test_deberta_is_disentangled_self_attention(buckets: int | None, max_distanc
     assert theirs.pos_ebd_size == span
     for ours_weight, linear in ((ours.keys, theirs.pos_key_proj), (ours.queries, theirs.pos_query_proj)):
         linear.weight.data, linear.bias.data = ours_weight.data[0].T, torch.zeros(D)
-    both_sides = torch.cat([torch.randn(span, D), ours.vectors])  # a causal model never meets the first half
+    both_sides = torch.cat([torch.randn(span, D), ours.vectors])  # a causal model never uses the first half
     bias = theirs.disentangled_attention_bias(q.flatten(0, 1), k.flatten(0, 1), None, both_sides, 3).view(B, H, T, T)
     future = torch.ones(T, T, dtype=torch.bool).triu(1)
     logits = (q @ k.mT * (3 * K) ** -0.5 + bias).masked_fill(future, -torch.inf)

@@ -1,4 +1,4 @@
-"""Schemes against x-transformers."""
+"""Schemes compared with x-transformers."""
 
 import math
 
@@ -15,7 +15,7 @@ xt = pytest.importorskip("x_transformers.x_transformers", reason="x-transformers
 
 B, H, T, K = 2, 4, 12, 8
 D = H * K
-PLACES = torch.arange(T)
+POSITIONS = torch.arange(T)
 
 
 def make(name: str, n_heads: int = H, **settings: object) -> Scheme:
@@ -29,7 +29,7 @@ def qkv(seed: int = 0) -> list[Tensor]:
 
 
 def causal(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | float = 0.0) -> Tensor:
-    """q, k (B, H, T, any), scaled by K: attention by the book."""
+    """Compute plain causal attention of q, k (B, H, T, any width), scaled by K."""
     future = torch.ones(T, T, dtype=torch.bool).triu(1)
     return (q @ k.mT * K**-0.5 + bias).masked_fill(future, -torch.inf).softmax(-1) @ v
 
@@ -42,33 +42,33 @@ def test_learned_is_absolute_positional_embedding_without_its_scale() -> None:
     learned, theirs = make("learned"), xt.AbsolutePositionalEmbedding(D, T)
     theirs.emb.weight.data = learned.vectors.weight.data
     x = torch.randn(B, T, D)
-    close(learned.embed(x, PLACES), x + theirs(x) * D**0.5)
+    close(learned.embed(x, POSITIONS), x + theirs(x) * D**0.5)
 
 
 @pytest.mark.parametrize("base", [10_000.0, 100.0])
 def test_scaled_sinusoidal(base: float) -> None:
     x = torch.randn(B, T, D)
-    close(make("scaled_sinusoidal", base=base).embed(x, PLACES), x + xt.ScaledSinusoidalEmbedding(D, theta=base)(x))
+    close(make("scaled_sinusoidal", base=base).embed(x, POSITIONS), x + xt.ScaledSinusoidalEmbedding(D, theta=base)(x))
 
 
 @pytest.mark.parametrize("n_heads", [1, 2, 3, 4, 5, 8, 12])
 def test_alibi(n_heads: int) -> None:
     theirs = xt.AlibiPositionalBias(n_heads)(T, T)
-    close(make("alibi", n_heads).bias(PLACES, 0).tril(), theirs.tril())
+    close(make("alibi", n_heads).bias(POSITIONS, 0).tril(), theirs.tril())
 
 
 def test_t5_with_its_scale() -> None:
     t5, theirs = make("t5", buckets=8, max_distance=10, scale=5.0), xt.RelativePositionBias(5.0, True, 8, 10, H)
     theirs.relative_attention_bias.weight.data = t5.heights.weight.data
-    close(t5.bias(PLACES, 0), theirs(T, T))
+    close(t5.bias(POSITIONS, 0), theirs(T, T))
 
 
 @pytest.mark.parametrize("fraction", [1.0, 0.5])
 def test_rotary_interleaved(fraction: float) -> None:
     q, k, _ = qkv()
-    freqs, _ = xt.RotaryEmbedding(int(K * fraction))(PLACES)
+    freqs, _ = xt.RotaryEmbedding(int(K * fraction))(POSITIONS)
     for ours, x in zip(
-        make("rotary", layout="interleaved", fraction=fraction).rotate(q, k, PLACES, 0), (q, k), strict=True
+        make("rotary", layout="interleaved", fraction=fraction).rotate(q, k, POSITIONS, 0), (q, k), strict=True
     ):
         close(ours, xt.apply_rotary_pos_emb(x, freqs))
 
@@ -76,8 +76,8 @@ def test_rotary_interleaved(fraction: float) -> None:
 def test_rotary_layouts_agree_after_permuting_dimensions() -> None:
     q, k, _ = qkv()
     pairs_first = torch.cat([torch.arange(0, K, 2), torch.arange(1, K, 2)])
-    interleaved, _ = make("rotary", layout="interleaved").rotate(q, k, PLACES, 0)
-    half, _ = make("rotary").rotate(q[..., pairs_first], k, PLACES, 0)
+    interleaved, _ = make("rotary", layout="interleaved").rotate(q, k, POSITIONS, 0)
+    half, _ = make("rotary").rotate(q[..., pairs_first], k, POSITIONS, 0)
     close(half, interleaved[..., pairs_first])
 
 
@@ -89,7 +89,7 @@ def test_rotary_ntk_is_base_rescaling() -> None:
 @pytest.mark.parametrize("scale_base", [512.0, 8.0])
 def test_xpos(scale_base: float) -> None:
     q, k, v = qkv()
-    freqs, scale = xt.RotaryEmbedding(K, use_xpos=True, scale_base=scale_base)(PLACES)
+    freqs, scale = xt.RotaryEmbedding(K, use_xpos=True, scale_base=scale_base)(POSITIONS)
     theirs = causal(xt.apply_rotary_pos_emb(q, freqs, scale), xt.apply_rotary_pos_emb(k, freqs, scale**-1), v)
     close(attend(make("xpos", scale_base=scale_base), q, k, v), theirs)
 
@@ -99,7 +99,7 @@ def test_pope() -> None:
     pope, theirs = make("pope"), xt.PolarEmbedding(K, H)
     phase = torch.empty(H, 1, K).uniform_(-3 * math.pi, 1)  # also past both ends of [-2π, 0]
     pope.phase.data, theirs.learned_bias.data = phase, phase
-    freqs, bias = theirs(PLACES)
+    freqs, bias = theirs(POSITIONS)
     expected = causal(xt.apply_polar_pos_emb(q, freqs), xt.apply_polar_pos_emb(k, freqs + bias), v)
     close(attend(pope, q, k, v), expected)
     close(attend(pope, q, k, v, exact=True), expected)

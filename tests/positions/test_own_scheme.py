@@ -1,4 +1,4 @@
-"""A user's own scheme: one file outside the package, no line changed inside it."""
+"""A user's own scheme: one file outside the package, which itself stays unchanged."""
 
 import subprocess
 import sys
@@ -46,7 +46,7 @@ def own_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_python(own_file: Path) -> None:
+def test_own_scheme_in_python(own_file: Path) -> None:
     model = TinyModel("stripes", file=str(own_file), period=3)
     plain = TinyModel("none")
     assert model(some_ids()).shape == plain(some_ids()).shape
@@ -55,7 +55,7 @@ def test_python(own_file: Path) -> None:
     assert [mixed.hooks(layer) for layer in (0, 1)] == [{"rotate"}, {"bias"}]
 
 
-def test_command_line(own_file: Path, make_config: Callable[..., object]) -> None:
+def test_own_scheme_on_the_command_line(own_file: Path, make_config: Callable[..., object]) -> None:
     config = make_config("position=none", "position.name=stripes", f"position.file={own_file}", "+position.period=5")
     assert config.position.period == 5
     own = positions.build_from(config.position, shape_of(config))
@@ -70,7 +70,7 @@ def test_command_line(own_file: Path, make_config: Callable[..., object]) -> Non
         ("stripes", "def f(:", "is not valid Python"),
     ],
 )
-def test_mistakes_are_told(name: str, source: str | None, message: str, tmp_path: Path) -> None:
+def test_mistakes_are_reported(name: str, source: str | None, message: str, tmp_path: Path) -> None:
     path = tmp_path / "own.py"
     if source is not None:
         path.write_text(source)

@@ -1,4 +1,4 @@
-"""Settings of the schemes: none without effect, wrong ones told, doubtful ones cautioned against, numbers counted."""
+"""Settings of the schemes: effects, errors, cautions; and counts of parameters."""
 
 from collections.abc import Callable
 from dataclasses import MISSING, fields
@@ -22,7 +22,7 @@ KEYS = [
     for field in fields(positions.config_class(name))
     if field.name not in ("name", "file")
 ]
-# Settings to compare where tripling a number or turning a switch does not do: (before, after).
+# Settings to compare if tripling a number or inverting a flag has no effect: (before, after).
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "bert_relative.scores": ({}, {"scores": "key"}),
     "cope.max_positions": ({}, {"max_positions": 3}),
@@ -47,7 +47,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "t5.buckets": ({}, {"buckets": 8}),
     "t5.max_distance": ({}, {"max_distance": 20}),
 }
-# Learned numbers of each scheme with its defaults, for n layers.
+# Parameters of each scheme with its defaults, for n layers.
 COUNTS: dict[str, Callable[[int], int]] = {
     "none": lambda n: 0,
     "learned": lambda n: L * D,
@@ -75,24 +75,24 @@ COUNTS: dict[str, Callable[[int], int]] = {
 
 
 def behaviour(name: str, settings: dict[str, Any]) -> list[Tensor]:
-    """What a model says in training, at its window and at twice that (or nothing, where refused)."""
+    """Return a model's logits in training, at its window and at twice that (or an empty tensor, if refused)."""
     model = TinyModel(name, **settings)
     model.scheme.at_step(3)
-    said = [model(some_ids()), model.eval()(some_ids())]
+    outputs = [model(some_ids()), model.eval()(some_ids())]
     try:
-        said.append(model(some_ids(T=2 * L)))
+        outputs.append(model(some_ids(T=2 * L)))
     except UserError:
-        said.append(torch.zeros(0))
-    return said
+        outputs.append(torch.zeros(0))
+    return outputs
 
 
 @pytest.mark.parametrize(("name", "field"), KEYS, ids=[f"{name}.{field.name}" for name, field in KEYS])
-def test_no_setting_is_without_effect(name: str, field: Any) -> None:
+def test_every_setting_has_an_effect(name: str, field: Any) -> None:
     default = field.default if field.default is not MISSING else field.default_factory()
     if (key := f"{name}.{field.name}") in CHANGES:
         before, after = CHANGES[key]
     else:
-        assert isinstance(default, bool | int | float), f"say in CHANGES how to change position.{key}"
+        assert isinstance(default, bool | int | float), f"add to CHANGES how to change position.{key}"
         before, after = {}, {field.name: not default if isinstance(default, bool) else default * 3}
     pairs = zip(behaviour(name, before), behaviour(name, after), strict=True)
     assert any(a.shape != b.shape or not torch.allclose(a, b, atol=1e-6) for a, b in pairs)
@@ -100,18 +100,18 @@ def test_no_setting_is_without_effect(name: str, field: Any) -> None:
 
 @pytest.mark.parametrize("n_layers", [1, 3])
 @pytest.mark.parametrize("name", positions.names())
-def test_learned_numbers_are_as_many_as_the_formula_says(name: str, n_layers: int) -> None:
+def test_parameter_counts_follow_the_formulas(name: str, n_layers: int) -> None:
     learned = sum(parameter.numel() for parameter in scheme(name, n_layers).parameters())
     assert learned == COUNTS[name](n_layers)
 
 
-def test_value_vectors_double_shaws_numbers() -> None:
+def test_value_vectors_double_shaws_parameters() -> None:
     learned = sum(parameter.numel() for parameter in scheme("shaw", 2, values=True, clip=3).parameters())
     assert learned == 2 * 2 * 7 * K
 
 
 @pytest.mark.parametrize("name", positions.names())
-def test_settings_are_checked_without_torchs_half_of_the_file(name: str) -> None:
+def test_settings_are_checked_without_the_scheme_itself(name: str) -> None:
     config = positions.configure(name)
     config.validate(SHAPE)
     assert isinstance(config.cautions(SHAPE), list)
@@ -124,7 +124,7 @@ def test_settings_are_checked_without_torchs_half_of_the_file(name: str) -> None
         ("alibi", SHAPE._replace(n_heads=1), "slope 0.004"),
         ({"name": "t5", "buckets": 32, "max_distance": 128}, SHAPE._replace(context_length=64), "leaves 5 buckets"),
         ({"name": "fire", "threshold": 512.0}, SHAPE, "far over the window"),
-        ({"name": "cope", "max_positions": 64}, SHAPE, "untrained"),
+        ({"name": "cope", "max_positions": 64}, SHAPE, "never trained"),
         ({"name": "deberta", "max_distance": 64}, SHAPE, "leaves 52 rows"),
         ({"name": "per_layer", "schemes": ["rotary", "rotary", "rotary", "none"]}, SHAPE, "never act"),
         ({"name": "per_layer", "schemes": [{"name": "fire", "threshold": 512.0}]}, SHAPE, "far over the window"),
@@ -139,7 +139,7 @@ def test_cautions(spec: Any, shape: Shape, part: str) -> None:
 
 
 @pytest.mark.parametrize("length", [17, 32, 48, 64, 100, 256, 1000])
-def test_t5_reaches_all_its_buckets_by_default_where_the_window_has_room(length: int) -> None:
+def test_t5_uses_all_its_buckets_by_default_if_the_window_is_long_enough(length: int) -> None:
     config = positions.configure("t5")
     assert bool(config.cautions(SHAPE._replace(context_length=length))) == (length < 48)
 
@@ -169,7 +169,7 @@ def test_t5_reaches_all_its_buckets_by_default_where_the_window_has_room(length:
         ("rotery", {}, "position=rotery is unknown"),
     ],
 )
-def test_mistakes_are_told(name: str, settings: dict[str, Any], message: str) -> None:
+def test_mistakes_are_reported(name: str, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         scheme(name, **settings)
 

@@ -1,4 +1,4 @@
-"""Every scheme through the whole program."""
+"""Every scheme in a run of the whole program."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def losses(tmp_path: Path, *overrides: str) -> dict[str, float]:
-    """Validation loss by scheme after a sweep of a few steps over all of them, which must end well."""
+    """Return the validation loss by scheme after a sweep of a few steps over all of them, which must succeed."""
     names = positions.names()
     tmp_path.mkdir()
     text = tmp_path / "text.txt"
@@ -42,7 +42,7 @@ def losses(tmp_path: Path, *overrides: str) -> dict[str, float]:
 
 
 @pytest.mark.slow
-def test_a_sweep_over_all_schemes_ends_well_in_float32_and_bfloat16(tmp_path: Path) -> None:
+def test_a_sweep_over_all_schemes_succeeds_in_float32_and_bfloat16(tmp_path: Path) -> None:
     single = losses(tmp_path / "single")
     half = losses(tmp_path / "half", "trainer.precision=bf16-mixed")  # what trainer=gpu sets
     for name, loss in single.items():

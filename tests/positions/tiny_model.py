@@ -1,4 +1,4 @@
-"""A causal transformer of a few lines, so that schemes are tested without the rest of the package."""
+"""A small causal transformer, to test schemes without the rest of the package."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def scheme(name: str, n_layers: int = N_LAYERS, seed: int = 0, **settings: Any) 
 
 
 class TinyModel(nn.Module):
-    """Token table, positions, pre-norm attention layers; logits by the token table."""
+    """Token table, positions, pre-norm attention layers; the output layer shares the token table."""
 
     def __init__(self, name: str, n_layers: int = N_LAYERS, seed: int = 0, vocab: int = VOCAB, **settings: Any) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class TinyModel(nn.Module):
         self.scheme = scheme(name, n_layers, seed, **settings)
 
     def forward(self, ids: Tensor, positions: Tensor | None = None, exact: bool = False) -> Tensor:
-        """ids (B, T) -> logits (B, T, vocab)."""
+        """Return logits (B, T, vocab) for ids (B, T)."""
         B, T = ids.size()
         positions = torch.arange(T) if positions is None else positions
         h = self.scheme.embed(self.tokens(ids), positions)

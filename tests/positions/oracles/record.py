@@ -1,7 +1,7 @@
-"""Writes recorded.json: what implementations say that cannot be installed beside the tests' transformers 5.
+"""Write recorded.json: outputs of implementations that cannot be installed beside the tests' transformers 5.
 
-Run in an environment of its own: transformers==4.57.6, PoPE-pytorch==0.2.1, torchscale==0.3.0 (its file of xPos alone
-is used, the package's own imports want more).
+Run in a separate environment: transformers==4.57.6, PoPE-pytorch==0.2.1, torchscale==0.3.0 (only its xPos file is used;
+importing the package would need more).
 
     python tests/positions/oracles/record.py
 """
