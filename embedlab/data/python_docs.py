@@ -30,7 +30,7 @@ EXCLUDED |= {"ensurepip", "pydoc_data", "lib-dynload", "__pycache__"}
 
 
 def collect(folder: Path, docstrings: bool) -> Path:
-    """Return the .jsonl file of the documentation below `folder`, written at first use: a document for each topic, module."""
+    """Return the .jsonl file of the documentation below `folder`, written at first use."""
     kind = "docs" if docstrings else "topics"
     kept = folder / f"python_{kind}-{platform.python_implementation()}-{platform.python_version()}-{RECIPE}"
     cached(kept, lambda new: _write(new / "python_docs.jsonl", docstrings))
