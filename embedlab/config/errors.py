@@ -4,11 +4,11 @@ from omegaconf.errors import ConfigKeyError, MissingMandatoryValue
 
 
 class UserError(ValueError):
-    """Something that the user can mend: the message names the override, its value and the remedy."""
+    """A mistake that the user can correct; the message names the override, its value and the remedy."""
 
 
 def complaint(error: Exception) -> str:
-    """OmegaConf's complaint in one line; slots refuse keys smuggled in with `+` by an AttributeError."""
+    """Return OmegaConf's error as one line. Classes with slots raise AttributeError for unknown keys given with `+`."""
     key = getattr(error, "full_key", None)
     if isinstance(error, ConfigKeyError):
         return f"+{key} names no setting: `python train.py --help` lists all"

@@ -1,4 +1,4 @@
-"""Drawings of what a scheme does. Never pyplot: its current figure would leak from a sweep's job into the next."""
+"""Plots of what a scheme does. None uses pyplot, whose current figure is global state."""
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -6,14 +6,14 @@ from matplotlib.figure import Figure
 
 
 def pixels(figure: Figure) -> np.ndarray:
-    """(height, width, 3) uint8."""
+    """Render the figure: (height, width, 3) uint8."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
 def similarity(vectors: np.ndarray, first: str) -> Figure:
-    """Cosine of every row of (n, D) with every other, as a heat map; `first` is the first row's label: "position 0"."""
+    """Draw a heat map of the cosine of every two rows of (n, D); `first` is the first row's label, as "position 0"."""
     word, start = first.rsplit(" ", 1)
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     low, high = int(start) - 0.5, int(start) + len(vectors) - 0.5
@@ -26,7 +26,7 @@ def similarity(vectors: np.ndarray, first: str) -> Figure:
 
 
 def by_distance(curves: np.ndarray, what: str, *, log: bool) -> Figure:
-    """(layers, H, L): one panel a layer, one line a head."""
+    """Draw (layers, H, L): one panel for each layer, one line for each head."""
     layers, heads, length = curves.shape
     figure = Figure(figsize=(1 + 2.2 * layers, 3), dpi=140, layout="constrained")
     for layer, axes in enumerate(figure.subplots(1, layers, sharey=True, squeeze=False)[0]):
@@ -43,7 +43,7 @@ def by_distance(curves: np.ndarray, what: str, *, log: bool) -> Figure:
 
 
 def loss_by_position(losses: list[float], name: str) -> Figure:
-    """Mean test loss of the target that follows 1 … T tokens of context."""
+    """Draw the mean test loss of the target that follows 1 … T tokens of context."""
     figure = Figure(figsize=(4.4, 3), dpi=140, layout="constrained")
     axes = figure.subplots()
     axes.plot(range(1, len(losses) + 1), losses, label=name)

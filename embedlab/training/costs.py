@@ -1,4 +1,4 @@
-"""What a run costs: time, tokens a second, peak memory."""
+"""The costs of a run: time, tokens per second, peak memory."""
 
 import contextlib
 import resource
@@ -14,10 +14,9 @@ from embedlab.training.module import Batch, logs_at
 
 
 class Costs(Callback):
-    """Counts training alone: validation and other callbacks' looks into the run stop the clock.
+    """Measures training alone: the clock stops during validation and other callbacks.
 
-    `train_seconds`, `tokens_per_second` (targets trained on, all devices together) and `peak_memory_bytes` (resident
-    memory of this process on a CPU, allocated memory of the device on a GPU) can be read at the end.
+    At the end it has `train_seconds` and `tokens_per_second` (targets trained on, of all devices together).
     """
 
     def __init__(self) -> None:
@@ -50,15 +49,18 @@ class Costs(Callback):
 
 
 def forget_peak_memory() -> None:
-    """Start a new peak, so that a sweep's later jobs in one process do not inherit the largest one's."""
+    """Start a new peak, so that several runs in one process do not report that of the largest."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    with contextlib.suppress(OSError):  # Linux only; elsewhere the peak is the whole process's
+    with contextlib.suppress(OSError):  # Linux only; elsewhere the peak is that of the whole process
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_memory_bytes() -> int:
-    """Most memory in use at once since `forget_peak_memory`."""
+    """Return the most memory in use at once since `forget_peak_memory`.
+
+    That is the resident memory of this process on a CPU, the allocated memory of the device on a GPU.
+    """
     if torch.cuda.is_available() and (peak := torch.cuda.max_memory_allocated()):
         return peak
     with contextlib.suppress(OSError):

@@ -58,7 +58,7 @@ def test_a_run_goes_on_after_room_was_made(start: Start, left_alone: dict[str, A
     for moment, step in (("on_train_batch_start:0", 0), ("on_train_batch_start:60", 50), ("on_results:120", 120)):
         failed = start(*arguments, MOMENT=f"{moment}:fill", MOMENT_FILE=str(disk / "moment"))
         line = error_of(failed)
-        assert "cannot be written (No space left on device): make room and give the same command again" in line
+        assert "cannot be written (No space left on device): make room and rerun the same command" in line
         assert line.endswith(f" with resume={run}")
         found = newest_whole(run / "checkpoints")
         assert (found[1]["global_step"] if found else 0) == step
@@ -90,7 +90,7 @@ def test_a_disk_that_is_full_before(start: Start, disk: Path) -> None:
     filler = disk / "filler"
     fill(filler, room=0)
     line = error_of(start(*RUN, f"hydra.run.dir={disk / 'run'}"))
-    assert line.endswith("cannot be written (No space left on device): make room and give the same command again")
+    assert line.endswith("cannot be written (No space left on device): make room and rerun the same command")
     filler.unlink()
     fill(filler, room=12_000)
     line = error_of(start(*RUN, f"cache_dir={disk}/cache"))
