@@ -31,6 +31,7 @@ from embedlab.config.tree import CONF
 from embedlab.distributed.launcher import device_count, train_on
 from embedlab.positions import config_class
 from embedlab.positions.check import check_config, register
+from embedlab.runs.escaping import printable
 from embedlab.runs.folder import ERROR, LOCK, ElsewhereError, job_folder, lock_folder, results_of, write_error
 from embedlab.runs.full_disk import full_disk, report_full_disk
 from embedlab.runs.record import record
@@ -62,7 +63,7 @@ def main() -> None:
     except (UserError, HydraException, OmegaConfBaseException) as error:
         if wants_traceback:
             raise
-        sys.exit(f"error: {error if isinstance(error, UserError) else explain(error)}")
+        sys.exit(printable(f"error: {error if isinstance(error, UserError) else explain(error)}"))
     except BrokenPipeError:  # `--help | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -104,7 +105,7 @@ def job(cfg: DictConfig) -> float:
     except ElsewhereError:
         if in_sweep:
             raise
-        sys.exit(f"error: another process works in {folder}: wait for it, or give another folder")
+        sys.exit(printable(f"error: another process works in {folder}: wait for it, or give another folder"))
     except SystemExit as stop:
         if stop.code in STATUSES and in_sweep:
             stopped.append(stop.code)
@@ -119,7 +120,7 @@ def job(cfg: DictConfig) -> float:
         if isinstance(error, UserError):
             remove_empty_run(folder)
             here = f" with resume={folder}" if full_disk(error) and folder.exists() else ""
-            sys.exit(f"error: {error}{here}")
+            sys.exit(printable(f"error: {error}{here}"))
         raise
 
 
@@ -182,6 +183,6 @@ class CheckOutputFolder(Callback):
             Path(folder).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             sys.exit(
-                f"error: output_dir={config.output_dir} cannot be written ({error.strerror}): "
-                "give a folder of yours, as output_dir=~/embedlab-outputs"
+                printable(f"error: output_dir={config.output_dir} cannot be written ({error.strerror}): ")
+                + "give a folder of yours, as output_dir=~/embedlab-outputs"
             )
