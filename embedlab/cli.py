@@ -41,6 +41,7 @@ from embedlab.sweep.processes import exit_with_parent, stopped
 from embedlab.sweep.progress import time_left
 
 log = logging.getLogger("embedlab")
+FLAGS = (("-r", "--run"), ("-m", "--multirun"), ("-c", "--cfg"), ("-i", "--info"), ("-sc", "--shell-completion"))
 
 
 def main() -> None:
@@ -57,6 +58,7 @@ def main() -> None:
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on, instead of printing them in its own way
     try:
+        check_flags(sys.argv[1:])
         sys.argv[1:] = quote_values(expand_resume(sys.argv[1:]))
         with report_full_disk(Path("output_dir")):  # Hydra itself writes there first
             hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
@@ -67,6 +69,13 @@ def main() -> None:
     except BrokenPipeError:  # `--help | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def check_flags(arguments: list[str]) -> None:
+    """Raise UserError for flags of Hydra's that exclude each other, which Hydra itself answers with a traceback."""
+    given = [flag for names in FLAGS if (flag := next((name for name in names if name in arguments), None))]
+    if len(given) > 1:
+        raise UserError(f"{' and '.join(given)} do not go together: leave one of them out")
 
 
 def run_folder() -> str:

@@ -35,7 +35,7 @@ def whole_paths(cfg: DictConfig) -> dict[str, Any]:
     found = {}
     for key in path_settings(OmegaConf.to_container(cfg)):
         value = OmegaConf.select(cfg, key)
-        value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+        value = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
         whole = [_whole(one, key) for one in value] if isinstance(value, list) else _whole(value, key)
         if whole != value:
             found[key] = whole

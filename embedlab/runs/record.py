@@ -1,5 +1,6 @@
 """What a run was given, as its folder keeps it for evaluate, export and resume: every value whole. No torch."""
 
+import copy
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ def computed(cfg: DictConfig, pattern: re.Pattern[str] = RESOLVER) -> dict[str, 
     """
     keys = (key for key, raw in _leaves(OmegaConf.to_container(cfg)) if pattern.search(str(raw)))
     found = {key: OmegaConf.select(cfg, key) for key in keys if key != "run_dir" and not key.startswith("hydra.")}
-    return {key: OmegaConf.to_container(v) if OmegaConf.is_config(v) else v for key, v in found.items()}
+    return {key: OmegaConf.to_container(v, resolve=True) if OmegaConf.is_config(v) else v for key, v in found.items()}
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -44,7 +45,7 @@ def record(folder: Path, cfg: DictConfig, overrides: Sequence[str]) -> None:
     kept = folder / FOLDER
     if not values and (kept / "config.yaml").exists():
         return
-    whole = cfg.copy()
+    whole = copy.deepcopy(cfg)
     for key, value in values.items():
         OmegaConf.update(whole, key, literal(value))
     kept.mkdir(exist_ok=True)

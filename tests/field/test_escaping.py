@@ -168,9 +168,7 @@ def test_the_tables_at_a_runs_end(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert not acting(out)
 
 
-def test_a_log_and_its_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_log_and_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Names and errors of jobs, through the formatters of conf/config.yaml."""
     register()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):

@@ -88,14 +88,15 @@ def test_folders_keep_their_names_where_they_can() -> None:
     assert fitting("corpus.path=../../a.txt,seed=1") != fitting("corpus.path=.._.._a.txt,seed=1")
 
 
-@pytest.mark.parametrize("sweep", [[], ["-m"]])
-def test_questions_resolve(tmp_path: Path, sweep: list[str]) -> None:
-    shown = succeeded(command("train", tmp_path, *sweep, "--cfg", "job", "--resolve", "output_dir=o", "seed=3"))
+def test_questions_resolve(tmp_path: Path) -> None:
+    shown = succeeded(command("train", tmp_path, "--cfg", "job", "--resolve", "output_dir=o", "seed=3"))
     cfg = OmegaConf.create(shown)
     assert cfg.run_dir.startswith("o/runs/")
     assert cfg.logger.csv.save_dir.startswith("o/runs/")
     assert "${" not in shown
     assert "run_dir: o/runs/" in succeeded(command("train", tmp_path, "--cfg", "all", "--resolve", "output_dir=o"))
+    several = command("train", tmp_path, "-m", "--cfg", "job", "seed=1,2")
+    assert (several.returncode, said(several)) == (1, "error: -m and --cfg do not go together: leave one of them out\n")
     assert list(tmp_path.iterdir()) == []
 
 
