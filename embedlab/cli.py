@@ -26,7 +26,7 @@ from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
 from embedlab.config.help import choices_help, settings_help
 from embedlab.config.overrides import override, quote_values, unquoted
-from embedlab.config.paths import expand_user
+from embedlab.config.paths import expand_user, is_utf8
 from embedlab.config.tree import CONF
 from embedlab.distributed.launcher import device_count, train_on
 from embedlab.positions import config_class
@@ -179,19 +179,33 @@ class CheckOutputFolder(Callback):
     """Ask before Hydra does whether the outputs can be written, and say so in one line where not."""
 
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
-        self._check(config, "run")
+        self._prepare(config, "run")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
-        self._check(config, "sweep")
+        self._prepare(config, "sweep")
 
-    def _check(self, config: DictConfig, kind: str) -> None:
-        folder = expand_user(config.hydra[kind].dir, f"hydra.{kind}.dir")
+    def _prepare(self, config: DictConfig, kind: str) -> None:
+        try:
+            folder = writable_folder(config, kind)
+        except UserError as error:  # Hydra would turn it into a warning
+            sys.exit(printable(f"error: {error}"))
         with read_write(config.hydra):
             config.hydra[kind].dir = folder
-        try:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            sys.exit(
-                printable(f"error: output_dir={config.output_dir} cannot be written ({error.strerror}): ")
-                + "give a folder of yours, as output_dir=~/embedlab-outputs"
-            )
+
+
+def writable_folder(config: DictConfig, kind: str) -> str:
+    """Make hydra.run.dir or hydra.sweep.dir and return it whole. Raises UserError where nothing can be written there."""
+    folder = expand_user(config.hydra[kind].dir, f"hydra.{kind}.dir")
+    if not is_utf8(os.path.abspath(folder)):
+        raise UserError(
+            f"{folder} is no UTF-8 to this Python, and TensorBoard cannot write there: give another folder, "
+            "or PYTHONUTF8=1 before the command"
+        )
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"output_dir={config.output_dir} cannot be written ({error.strerror}): "
+            "give a folder of yours, as output_dir=~/embedlab-outputs"
+        ) from error
+    return folder

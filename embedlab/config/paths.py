@@ -50,6 +50,15 @@ def _whole(path: Any, key: str) -> Any:
     return os.path.join(start_folder(), expanded) if key in OURS and starts_a_run else expanded
 
 
+def is_utf8(path: str) -> bool:
+    """Whether the path is text; bytes of another encoding, and all but ASCII in the locale C, Python only carries."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def start_folder() -> str:
     """Return the folder where the command was given: Hydra's job may work in another (hydra.job.chdir=true)."""
     return str(HydraConfig.get().runtime.cwd) if HydraConfig.initialized() else os.getcwd()

@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -76,17 +77,29 @@ def test_help_and_questions(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_run_with_a_text_of_another_alphabet(tmp_path: Path) -> None:
     write_text(tmp_path / "té.txt")
-    arguments = ["corpus.path=té.txt", "corpus.name=té", "hydra.run.dir=sortie_é"]
+    arguments = ["corpus.path=té.txt", "corpus.name=té", "hydra.run.dir=run"]
     shown = succeeded(train(tmp_path, *arguments, **ASCII))
     assert shown.isascii()
     assert r"corpus t\xe9:" in shown
-    folder = tmp_path / "sortie_é"
+    folder = tmp_path / "run"
     assert "corpus té:" in (folder / "train.log").read_text(encoding="utf-8")
     json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert "skipped" in succeeded(train(tmp_path, *arguments, **ASCII))
-    assert "skipped" in succeeded(command("train", tmp_path, "resume=sortie_é", **ASCII))
-    assert "updated" in succeeded(command("evaluate", tmp_path, "sortie_é", **ASCII))
-    assert "tokens.txt" in succeeded(command("export", tmp_path, "sortie_é", **ASCII))
+    assert "skipped" in succeeded(command("train", tmp_path, "resume=run", **ASCII))
+    assert "updated" in succeeded(command("evaluate", tmp_path, "run", **ASCII))
+    assert "tokens.txt" in succeeded(command("export", tmp_path, "run", **ASCII))
+
+
+@pytest.mark.parametrize("sweep", [[], ["-m"]])
+@pytest.mark.parametrize(("folder", "environment"), [("sortie_é", ASCII), ("caf\udce9", {})])
+def test_a_folder_that_python_cannot_decode_is_one_line(
+    tmp_path: Path, folder: str, environment: dict[str, str], sweep: list[str]
+) -> None:
+    """TensorBoard could not write there; it would tell so by a traceback."""
+    done = command("train", tmp_path, *sweep, f"output_dir={folder}", **environment)
+    assert (done.returncode, said(done).count("\n")) == (1, 1)
+    assert said(done).startswith("error: ") and "PYTHONUTF8=1" in said(done)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
@@ -110,6 +123,7 @@ def test_a_sweep_with_a_job_that_fails(tmp_path: Path, launcher: str) -> None:
 def test_the_progress_bar_of_a_terminal(tmp_path: Path) -> None:
     write_text(tmp_path / "text.txt")
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 120))
     with subprocess.Popen(
         [sys.executable, str(ROOT / "train.py"), *TINY, "corpus.path=text.txt", "cache_dir=cache"],
         cwd=tmp_path,
