@@ -25,8 +25,9 @@ from embedlab import sweep
 from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
 from embedlab.config.help import choices_help, settings_help
+from embedlab.config.home import expand_user, is_utf8
 from embedlab.config.overrides import override, quote_values, unquoted
-from embedlab.config.paths import expand_user, is_utf8
+from embedlab.config.paths import whole_paths, with_values
 from embedlab.config.tree import CONF
 from embedlab.distributed.launcher import device_count, train_on
 from embedlab.positions import config_class
@@ -135,6 +136,8 @@ def job(cfg: DictConfig) -> float:
 
 def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
     """Train unless that is done already; ElsewhereError where another process is at it."""
+    whole = whole_paths(cfg, Path(HydraConfig.get().runtime.cwd))
+    cfg = with_values(cfg, whole)
     config = check_config(cfg)
     with lock_folder(folder, wait):
         told = HydraConfig.get().sweeper
@@ -143,7 +146,7 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
         if (results := results_of(folder, config)) is not None:
             log.info("%s was finished before, skipped", folder)
         else:
-            record(folder, cfg, HydraConfig.get().overrides.task)
+            record(folder, cfg, HydraConfig.get().overrides.task, whole)
             (folder / ERROR).unlink(missing_ok=True)
             if (n := device_count(config)) > 1:
                 train_on(n, folder)
@@ -194,7 +197,7 @@ class CheckOutputFolder(Callback):
 
 
 def writable_folder(config: DictConfig, kind: str) -> str:
-    """Make hydra.run.dir or hydra.sweep.dir and return it whole. Raises UserError where nothing can be written there."""
+    """Make hydra.run.dir or hydra.sweep.dir and return it whole. Raises UserError where it cannot be written."""
     folder = expand_user(config.hydra[kind].dir, f"hydra.{kind}.dir")
     if not is_utf8(os.path.abspath(folder)):
         raise UserError(

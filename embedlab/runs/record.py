@@ -8,8 +8,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from embedlab.config.home import home_paths
 from embedlab.config.overrides import literal, override
-from embedlab.config.paths import whole_paths
 from embedlab.runs.atomic_write import atomic_write
 
 FOLDER = ".hydra"  # Hydra's name for it; hydra.output_subdir=null leaves it to us
@@ -36,12 +36,12 @@ def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{name}", value
 
 
-def record(folder: Path, cfg: DictConfig, overrides: Sequence[str]) -> None:
-    """Write .hydra/config.yaml and overrides.yaml with whole paths and each computed value in place of its resolver.
+def record(folder: Path, cfg: DictConfig, overrides: Sequence[str], whole: dict[str, Any]) -> None:
+    """Write .hydra/config.yaml and overrides.yaml with `whole` paths, and each computed value instead of its resolver.
 
     Hydra has written both already, as they were given; with hydra.output_subdir=null, or another name, it has not.
     """
-    values = computed(cfg) | whole_paths(cfg)
+    values = computed(cfg) | home_paths(cfg) | whole
     kept = folder / FOLDER
     if not values and (kept / "config.yaml").exists():
         return

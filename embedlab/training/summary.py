@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from embedlab.config.paths import start_folder
+from embedlab.config.home import start_folder
 from embedlab.runs.escaping import one_line
 
 BASELINES = {

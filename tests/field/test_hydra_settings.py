@@ -42,17 +42,19 @@ def test_what_a_resolver_computes_is_recorded(tmp_path: Path, monkeypatch: pytes
         {
             "corpus": {"name": "${oc.env:CORPUS}", "tags": ["${oc.env:CORPUS}", "b"]},
             "data": {"context_length": 4, "stride": "${.context_length}"},
+            "output_dir": "o",
             "run_dir": "${oc.env:CORPUS}",
             "logger": {"csv": {"save_dir": "${run_dir}"}},
         }
     )
     assert computed(cfg) == {"corpus.name": "mine", "corpus.tags": ["mine", "b"]}
     assert computed(cfg, JOBS_OWN) == {}  # the same for every job and at every time
-    record(tmp_path, cfg, ["corpus=files"])
+    record(tmp_path, cfg, ["corpus=files"], {"output_dir": "/o"})
     assert OmegaConf.load(tmp_path / ".hydra" / "overrides.yaml") == [
         "corpus=files",
         "corpus.name='mine'",
         "corpus.tags=['mine','b']",
+        "output_dir='/o'",
     ]
     kept = OmegaConf.to_container(OmegaConf.load(tmp_path / ".hydra" / "config.yaml"))
     assert kept["corpus"] == {"name": "mine", "tags": ["mine", "b"]}

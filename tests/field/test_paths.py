@@ -15,8 +15,8 @@ from embedlab import export
 from embedlab.compare.__main__ import FINE
 from embedlab.compare.__main__ import main as compare
 from embedlab.config.errors import UserError
+from embedlab.config.home import expand_user
 from embedlab.config.overrides import is_read, literal, override, quote_values, quoted, unquoted
-from embedlab.config.paths import expand_user
 from embedlab.config.tree import Config
 from tests.compare import synthetic
 from tests.field.shell import command, said, succeeded, train, write_text
