@@ -45,11 +45,11 @@ def record(folder: Path, cfg: DictConfig, overrides: Sequence[str], whole: dict[
     kept = folder / FOLDER
     if not values and (kept / "config.yaml").exists():
         return
-    whole = copy.deepcopy(cfg)
+    written = copy.deepcopy(cfg)
     for key, value in values.items():
-        OmegaConf.update(whole, key, literal(value))
+        OmegaConf.update(written, key, literal(value))
     kept.mkdir(exist_ok=True)
     given = [*overrides, *(override(key, value) for key, value in values.items())]
-    for name, content in (("config.yaml", whole), ("overrides.yaml", OmegaConf.create(list(dict.fromkeys(given))))):
+    for name, content in (("config.yaml", written), ("overrides.yaml", OmegaConf.create(list(dict.fromkeys(given))))):
         with atomic_write(kept / name) as file:
             file.write(OmegaConf.to_yaml(content))
