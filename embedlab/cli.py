@@ -22,12 +22,14 @@ from omegaconf.errors import OmegaConfBaseException
 from embedlab import sweep
 from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
+from embedlab.config.home import expand_user, is_utf8
 from embedlab.config.optional import REPLACED, replaced
 from embedlab.config.overrides import override, quote_values, unquoted
-from embedlab.config.paths import expand_user
+from embedlab.config.paths import whole_paths, with_values
 from embedlab.config.tree import CONF
 from embedlab.distributed.launcher import device_count, train_on
 from embedlab.positions.check import check_config, register
+from embedlab.runs.escaping import printable
 from embedlab.runs.folder import ERROR, LOCK, ElsewhereError, lock_folder, results_of, write_error
 from embedlab.runs.full_disk import full_disk, report_full_disk
 from embedlab.runs.record import record
@@ -36,6 +38,7 @@ from embedlab.runs.streams import accept_any_text
 from embedlab.sweep.progress import time_left
 
 log = logging.getLogger("embedlab")
+FLAGS = (("-r", "--run"), ("-m", "--multirun"), ("-c", "--cfg"), ("-i", "--info"), ("-sc", "--shell-completion"))
 
 
 def main() -> None:
@@ -46,16 +49,24 @@ def main() -> None:
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on, instead of printing them in its own way
     try:
+        check_flags(sys.argv[1:])
         sys.argv[1:] = quote_values(expand_resume(sys.argv[1:]))
         with report_full_disk(Path("output_dir")):  # Hydra itself writes there first
             hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
     except (UserError, HydraException, OmegaConfBaseException) as error:
         if wants_traceback:
             raise
-        sys.exit(f"error: {error if isinstance(error, UserError) else explain(error)}")
+        sys.exit(printable(f"error: {error if isinstance(error, UserError) else explain(error)}"))
     except BrokenPipeError:  # `--help | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def check_flags(arguments: list[str]) -> None:
+    """Raise UserError for flags of Hydra's that exclude each other, which Hydra itself answers with a traceback."""
+    given = [flag for names in FLAGS if (flag := next((name for name in names if name in arguments), None))]
+    if len(given) > 1:
+        raise UserError(f"{' and '.join(given)} do not go together: leave one of them out")
 
 
 def expand_resume(arguments: list[str]) -> list[str]:
@@ -83,7 +94,7 @@ def job(cfg: DictConfig) -> float:
     except ElsewhereError:
         if in_sweep:
             raise
-        sys.exit(f"error: another process works in {folder}: wait for it, or give another folder")
+        sys.exit(printable(f"error: another process works in {folder}: wait for it, or give another folder"))
     except SystemExit as stop:
         if stop.code in STATUSES and not in_sweep:
             log.info("to go on: python train.py resume=%s", folder)
@@ -96,12 +107,14 @@ def job(cfg: DictConfig) -> float:
         if isinstance(error, UserError):
             remove_empty_run(folder)
             here = f" with resume={folder}" if full_disk(error) and folder.exists() else ""
-            sys.exit(f"error: {error}{here}")
+            sys.exit(printable(f"error: {error}{here}"))
         raise
 
 
 def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
     """Train unless that is done already; ElsewhereError where another process is at it."""
+    whole = whole_paths(cfg, Path(HydraConfig.get().runtime.cwd))
+    cfg = with_values(cfg, whole)
     config = check_config(cfg)
     with lock_folder(folder, wait):
         told = HydraConfig.get().sweeper
@@ -110,7 +123,7 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
         if (results := results_of(folder, config)) is not None:
             log.info("%s was finished before, skipped", folder)
         else:
-            record(folder, cfg, HydraConfig.get().overrides.task)
+            record(folder, cfg, HydraConfig.get().overrides.task, whole)
             (folder / ERROR).unlink(missing_ok=True)
             if (n := device_count(config)) > 1:
                 train_on(n, folder)
@@ -144,21 +157,35 @@ class CheckOutputFolder(Callback):
     """Ask before Hydra does whether the outputs can be written, and say so in one line where not."""
 
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
-        self._check(config, "run")
+        self._prepare(config, "run")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
         if (launcher := config.hydra.runtime.choices["hydra/launcher"]) in REPLACED:
             sys.exit(f"error: {replaced(launcher)}")
-        self._check(config, "sweep")
+        self._prepare(config, "sweep")
 
-    def _check(self, config: DictConfig, kind: str) -> None:
-        folder = expand_user(config.hydra[kind].dir, f"hydra.{kind}.dir")
+    def _prepare(self, config: DictConfig, kind: str) -> None:
+        try:
+            folder = writable_folder(config, kind)
+        except UserError as error:  # Hydra would turn it into a warning
+            sys.exit(printable(f"error: {error}"))
         with read_write(config.hydra):
             config.hydra[kind].dir = folder
-        try:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            sys.exit(
-                f"error: output_dir={config.output_dir} cannot be written ({error.strerror}): "
-                "give a folder of yours, as output_dir=~/embedlab-outputs"
-            )
+
+
+def writable_folder(config: DictConfig, kind: str) -> str:
+    """Make hydra.run.dir or hydra.sweep.dir and return it whole. Raises UserError where it cannot be written."""
+    folder = expand_user(config.hydra[kind].dir, f"hydra.{kind}.dir")
+    if not is_utf8(os.path.abspath(folder)):
+        raise UserError(
+            f"{folder} is no UTF-8 to this Python, and TensorBoard cannot write there: give another folder, "
+            "or PYTHONUTF8=1 before the command"
+        )
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"output_dir={config.output_dir} cannot be written ({error.strerror}): "
+            "give a folder of yours, as output_dir=~/embedlab-outputs"
+        ) from error
+    return folder

@@ -13,6 +13,7 @@ from typing import Any
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.positions.check import check_config
+from embedlab.runs.escaping import printable
 from embedlab.runs.read_config import read_config
 from embedlab.runs.streams import accept_any_text
 
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         run(Path(given.folder).expanduser(), given.settings)
     except UserError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(printable(f"error: {error}"))
 
 
 def run(folder: Path, overrides: list[str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from omegaconf import OmegaConf
 
 from embedlab.config.errors import UserError
+from embedlab.runs.escaping import printable
 from embedlab.runs.streams import accept_any_text
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     try:
         for path in export(chosen.run.expanduser(), chosen.format, chosen.to and chosen.to.expanduser()):
-            print(path)
+            print(printable(str(path)))
     except (UserError, OSError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(printable(f"error: {error}"))
 
 
 def export(run: Path, form: str, to: Path | None = None) -> list[Path]:

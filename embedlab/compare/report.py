@@ -205,7 +205,8 @@ def _again(runs: Sequence[Run], command: str) -> Iterator[str]:
     found: Counter[tuple[tuple[str, str], ...]] = Counter()
     for run in runs:
         versions = run.part("versions")
-        named = [(name, run.text("versions", name)) for name in sorted(versions)] if isinstance(versions, dict) else []
+        versions = versions if isinstance(versions, dict) else {}
+        named = [(clean(name, 80), run.text("versions", name)) for name in sorted(versions)]
         git = [("commit", run.text("git", "commit")[:12])] if run.text("git", "commit") else []
         found[(*((name, text) for name, text in named if text), *git)] += 1
     yield '<div class="card scroll" tabindex="0" role="region" aria-label="Versions"><table>'

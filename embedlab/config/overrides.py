@@ -38,7 +38,16 @@ def override(key: str, value: Any) -> str:
     >>> override("corpus.path", ["a b.txt", "c.txt"])
     "corpus.path=['a b.txt','c.txt']"
     """
-    return f"{key}={_written(literal(value))}"
+    return f"{key}={as_override(value)}"
+
+
+def as_override(value: Any) -> str:
+    """Return a plain value in Hydra's grammar.
+
+    >>> as_override([{"a": "b c"}, 1.5, None])
+    "[{'a':'b c'},1.5,null]"
+    """
+    return _written(literal(value))
 
 
 def literal(value: Any) -> Any:

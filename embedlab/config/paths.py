@@ -1,64 +1,78 @@
-"""Path settings as the user means them: ~ is the home folder, which shells leave after a dotted key or in quotes, and
-a relative path starts in the folder where the command was given."""
+"""Settings that name files or folders, made whole when a run starts: it may be resumed from another working folder."""
 
+import glob
 import os
-import re
-from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from embedlab.config.errors import UserError
-
-OURS = ("output_dir", "cache_dir", "corpus.path", "model.token_table.path", "position.file")
-PATH_NAME = re.compile(r"(path|file|dir)$")  # a logger's save_dir, a callback's dirpath, a scheme's own
-
-
-def expand_user(path: str, key: str) -> str:
-    """Return the path with ~ or ~NAME at its start replaced by the home folder; `key` is the setting that holds it.
-
-    Raises UserError where no home folder is known, which would make a folder named ~.
-    """
-    expanded = os.path.expanduser(path)
-    if expanded.startswith("~") and re.match(r"~(/|$)", expanded):
-        raise UserError(f"{key}={path} has no home folder to stand for ~ (HOME is not set): give {key}=FOLDER")
-    return expanded
+PATHS = ("output_dir", "cache_dir", "corpus.path", "model.token_table.path")
+FILES = "file"  # in `position`, at any depth: schemes hold schemes
 
 
-def whole_paths(cfg: DictConfig) -> dict[str, Any]:
-    """Return {dotted key: whole value} of the path settings that are written in short.
+def whole_paths(cfg: DictConfig, base: Path) -> dict[str, Any]:
+    """{setting: value} for each setting of `cfg` that holds a path relative to `base`, with whole paths instead.
 
-    ~ is replaced in every setting whose name ends in path, file or dir, Lightning's and Hydra's included; our own
-    become absolute, so that a run means the same files wherever it is resumed or evaluated, with hydra.job.chdir too.
+    `corpus.path=my.txt` given in /home/me -> {"corpus.path": "/home/me/my.txt"}. Values that cannot be read are
+    passed over: checking the config reports them.
     """
     found = {}
-    for key in path_settings(OmegaConf.to_container(cfg)):
-        value = OmegaConf.select(cfg, key)
-        value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-        whole = [_whole(one, key) for one in value] if isinstance(value, list) else _whole(value, key)
-        if whole != value:
+    for key in PATHS:
+        value = _value(cfg, key)
+        if (whole := _whole(value, base)) != value:
             found[key] = whole
+    position = _value(cfg, "position")
+    for key, value in position.items() if isinstance(position, dict) else ():
+        if (whole := _whole_files({key: value}, base)[key]) != value:
+            found[f"position.{key}"] = whole
     return found
 
 
-def _whole(path: Any, key: str) -> Any:
-    if not isinstance(path, str) or not path:
-        return path  # the setting's own check refuses it
-    expanded = expand_user(path, key)
-    starts_a_run = HydraConfig.initialized()  # else an older run's paths are read, as they were recorded
-    return os.path.join(start_folder(), expanded) if key in OURS and starts_a_run else expanded
+def with_values(cfg: DictConfig, values: dict[str, Any]) -> DictConfig:
+    """A copy of the config with other values of settings that it has."""
+    changed = cfg.copy()
+    for key, value in values.items():
+        OmegaConf.update(changed, key, value, merge=False)
+    return changed
 
 
-def start_folder() -> str:
-    """Return the folder where the command was given: Hydra's job may work in another (hydra.job.chdir=true)."""
-    return str(HydraConfig.get().runtime.cwd) if HydraConfig.initialized() else os.getcwd()
+def is_path(key: str) -> bool:
+    """Whether the setting names a file or folder."""
+    return key in PATHS or (key.startswith("position.") and key.endswith(f".{FILES}"))
 
 
-def path_settings(node: Any, prefix: str = "") -> Iterator[str]:
-    """Yield the dotted key of every path setting that has a value."""
-    for name, value in node.items():
-        if isinstance(value, dict):
-            yield from path_settings(value, f"{prefix}{name}.")
-        elif PATH_NAME.search(str(name)) and value not in (None, "???"):
-            yield f"{prefix}{name}"
+def same_path(then: Any, now: Any) -> bool:
+    """Whether a path that an earlier version recorded as it was given may be the whole path of now."""
+    if isinstance(then, list) and isinstance(now, list):
+        return len(then) == len(now) and all(map(same_path, then, now))
+    if not isinstance(then, str) or not isinstance(now, str) or os.path.isabs(then):
+        return bool(then == now)
+    parts = [part for part in Path(then).parts if part not in ("..", "~")]
+    return os.path.isabs(now) and list(Path(now).parts[-len(parts) :]) == parts
+
+
+def _value(cfg: DictConfig, key: str) -> Any:
+    with suppress(OmegaConfBaseException):
+        value = OmegaConf.select(cfg, key)
+        return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+    return None
+
+
+def _whole(value: Any, base: Path) -> Any:
+    if isinstance(value, list):
+        return [_whole(item, base) for item in value]
+    if not isinstance(value, str) or not value or value.startswith("~") or os.path.isabs(value):
+        return value
+    path = base / value
+    if glob.has_magic(value) and not path.exists():  # a glob: what it means must not depend on the folder's own name
+        return str(Path(glob.escape(str(base)), value))
+    return str(path)
+
+
+def _whole_files(node: Any, base: Path) -> Any:
+    if isinstance(node, dict):
+        return {key: _whole(item, base) if key == FILES else _whole_files(item, base) for key, item in node.items()}
+    return [_whole_files(item, base) for item in node] if isinstance(node, list) else node

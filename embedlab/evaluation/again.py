@@ -48,7 +48,7 @@ def evaluate_again(config: Config, checkpoint: Path, results: dict[str, Any], fo
     console = Console(highlight=False)
     for table in (scores_table(results), lengths_table(results), order_table(results)):
         console.print(table)
-    console.print(f"updated      {folder / 'results.json'}", markup=False, soft_wrap=True)
+    console.print(one_line(f"updated      {folder / 'results.json'}"), markup=False, soft_wrap=True)
     return results
 
 

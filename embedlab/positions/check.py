@@ -12,8 +12,8 @@ from embedlab import positions
 from embedlab.config import tree
 from embedlab.config.errors import UserError, complaint
 from embedlab.config.help import choices_help, settings_help
+from embedlab.config.home import home_paths
 from embedlab.config.overrides import literal
-from embedlab.config.paths import whole_paths
 from embedlab.config.tree import Config
 from embedlab.positions.config import shape_of
 from embedlab.runs.folder import job_folder
@@ -49,7 +49,7 @@ def check_config(cfg: DictConfig) -> Config:
     """Return the composed yaml as typed objects. Raises UserError if anything is wrong with it."""
     rest = copy.deepcopy(cfg)
     try:
-        for key, value in whole_paths(rest).items():
+        for key, value in home_paths(rest).items():
             OmegaConf.update(rest, key, literal(value))
     except OmegaConfBaseException as error:
         raise UserError(complaint(error)) from error

@@ -5,7 +5,7 @@ anything. What is safe depends on where it is shown:
 
 | medium | what would act | here |
 |---|---|---|
-| terminal, log | control characters, escape sequences, bidirectional marks | `one_line`, `LogFormatter` |
+| terminal, log | control characters, escape sequences, bidirectional marks | `printable`, `one_line`, `LogFormatter` |
 | Markdown (comparison.md) | HTML, pipes, links, emphasis, mentions | `markdown` |
 | Markdown in TensorBoard, which filters HTML by itself | all punctuation | `entities` |
 | spreadsheet (comparison.csv) | a cell that begins with = + - @ | `csv_cell` |
@@ -17,6 +17,7 @@ report.html has `html.escape`.
 import logging
 import re
 import unicodedata
+from contextlib import suppress
 from typing import Any
 
 NEWLINES_AND_TABS = frozenset("\n\t")
@@ -29,22 +30,39 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.I | re.A)
 MARKDOWN = re.compile(r"[\\|`*_<>\[\]&~$@#!]|:(?=//)|(?<=www)\.", re.I)
 
 
-def one_line(text: str, most: int | None = None) -> str:
-    r"""Return printable text on one line: a control character or lone surrogate becomes �, long text is cut.
+def printable(text: str) -> str:
+    r"""Return text that acts on no terminal: a control character or lone surrogate becomes �; newlines and tabs stay.
 
-    >>> one_line("a\x1b[31m\nb\u202e")
-    'a�[31m b�'
+    Bytes that Python could not decode (file names in the locale C) are read as the UTF-8 that they most likely are.
+
+    >>> printable("a\x1b[31m\n\u202e caf\udcc3\udca9")
+    'a�[31m\n� café'
+    """
+    if text.isprintable():
+        return text
+    with suppress(UnicodeEncodeError):
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(c if _is_harmless(c) else "�" for c in text)
+
+
+def _is_harmless(character: str) -> bool:
+    return (
+        character.isprintable()
+        or character in NEWLINES_AND_TABS
+        or character in JOINERS
+        or unicodedata.category(character) == "Zs"
+    )
+
+
+def one_line(text: str, most: int | None = None) -> str:
+    r"""Return printable text without newlines and tabs, cut where it is longer than `most` characters.
+
+    >>> one_line("a\nb"), one_line("abc", 2)
+    ('a b', 'ab…')
     """
     if most is not None and len(text) > most:
         text = text[:most] + "…"
-    if text.isprintable():
-        return text
-    return "".join(" " if c in NEWLINES_AND_TABS else _printable(c) for c in text)
-
-
-def _printable(character: str) -> str:
-    harmless = character.isprintable() or character in JOINERS or unicodedata.category(character) == "Zs"
-    return character if harmless else "�"
+    return printable(text).translate({ord("\n"): " ", ord("\t"): " "})
 
 
 def visible(text: str) -> str:
@@ -106,16 +124,7 @@ def tsv_cell(value: Any) -> str:
 
 
 class LogFormatter(logging.Formatter):
-    """Plain lines, in which nothing but newlines and tabs acts on a terminal."""
+    """Lines of a log in which nothing but newlines and tabs acts on a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return lines(super().format(record))
-
-
-def lines(text: str) -> str:
-    r"""Return printable text of several lines.
-
-    >>> lines("a\n\tb\x07")
-    'a\n\tb�'
-    """
-    return "".join(c if c in NEWLINES_AND_TABS else _printable(c) for c in text)
+        return printable(super().format(record))

@@ -1,5 +1,6 @@
 """What a run was given, as its folder keeps it for evaluate, export and resume: every value whole. No torch."""
 
+import copy
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,8 +8,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from embedlab.config.home import home_paths
 from embedlab.config.overrides import literal, override
-from embedlab.config.paths import whole_paths
 from embedlab.runs.atomic_write import atomic_write
 
 FOLDER = ".hydra"  # Hydra's name for it; hydra.output_subdir=null leaves it to us
@@ -23,7 +24,7 @@ def computed(cfg: DictConfig, pattern: re.Pattern[str] = RESOLVER) -> dict[str, 
     """
     keys = (key for key, raw in _leaves(OmegaConf.to_container(cfg)) if pattern.search(str(raw)))
     found = {key: OmegaConf.select(cfg, key) for key in keys if key != "run_dir" and not key.startswith("hydra.")}
-    return {key: OmegaConf.to_container(v) if OmegaConf.is_config(v) else v for key, v in found.items()}
+    return {key: OmegaConf.to_container(v, resolve=True) if OmegaConf.is_config(v) else v for key, v in found.items()}
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -35,20 +36,20 @@ def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{name}", value
 
 
-def record(folder: Path, cfg: DictConfig, overrides: Sequence[str]) -> None:
-    """Write .hydra/config.yaml and overrides.yaml with whole paths and each computed value in place of its resolver.
+def record(folder: Path, cfg: DictConfig, overrides: Sequence[str], whole: dict[str, Any]) -> None:
+    """Write .hydra/config.yaml and overrides.yaml with `whole` paths, and each computed value instead of its resolver.
 
     Hydra has written both already, as they were given; with hydra.output_subdir=null, or another name, it has not.
     """
-    values = computed(cfg) | whole_paths(cfg)
+    values = computed(cfg) | home_paths(cfg) | whole
     kept = folder / FOLDER
     if not values and (kept / "config.yaml").exists():
         return
-    whole = cfg.copy()
+    written = copy.deepcopy(cfg)
     for key, value in values.items():
-        OmegaConf.update(whole, key, literal(value))
+        OmegaConf.update(written, key, literal(value))
     kept.mkdir(exist_ok=True)
     given = [*overrides, *(override(key, value) for key, value in values.items())]
-    for name, content in (("config.yaml", whole), ("overrides.yaml", OmegaConf.create(list(dict.fromkeys(given))))):
+    for name, content in (("config.yaml", written), ("overrides.yaml", OmegaConf.create(list(dict.fromkeys(given))))):
         with atomic_write(kept / name) as file:
             file.write(OmegaConf.to_yaml(content))

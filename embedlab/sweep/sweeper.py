@@ -14,6 +14,7 @@ from omegaconf import OmegaConf, open_dict, read_write
 
 from embedlab.config.errors import UserError
 from embedlab.config.overrides import override
+from embedlab.config.paths import whole_paths, with_values
 from embedlab.positions.check import check_config
 from embedlab.runs import folder as job
 from embedlab.runs.full_disk import full_disk, message
@@ -116,7 +117,8 @@ class Sweeper(BasicSweeper):
             with read_write(cfg), open_dict(cfg):
                 del cfg["hydra"]
             try:
-                job.results_of(folder, check_config(cfg))
+                whole = whole_paths(cfg, Path(HydraConfig.get().runtime.cwd))
+                job.results_of(folder, check_config(with_values(cfg, whole)))
                 one.end("skipped", "finished before")
                 log.info("%s — finished before, skipped", one)
             except UserError as error:

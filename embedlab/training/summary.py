@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from embedlab.config.paths import start_folder
+from embedlab.config.home import start_folder
 from embedlab.runs.escaping import one_line
 
 BASELINES = {
@@ -30,8 +30,8 @@ def show(results: dict[str, Any], folder: Path) -> None:
     start = start_folder()
     shown = os.path.relpath(folder, start) if folder.is_relative_to(start) else str(folder)
     quoted = shlex.quote(shown)
-    console.print(f"outputs      {shown}", markup=False, soft_wrap=True)
-    console.print(f"TensorBoard  tensorboard --logdir {quoted}", markup=False, soft_wrap=True)
+    console.print(one_line(f"outputs      {shown}"), markup=False, soft_wrap=True)
+    console.print(one_line(f"TensorBoard  tensorboard --logdir {quoted}"), markup=False, soft_wrap=True)
 
 
 def scores_table(results: dict[str, Any]) -> Table:
