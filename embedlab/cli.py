@@ -3,13 +3,13 @@
 Nothing heavy is imported before the config is known to be right.
 """
 
-import contextlib
 import json
 import logging
 import multiprocessing
 import os
-import shutil
+import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import hydra
@@ -24,17 +24,31 @@ from embedlab import sweep
 from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
 from embedlab.config.help import choices_help, settings_help
+from embedlab.config.paths import whole_paths, with_values
 from embedlab.config.tree import CONF
 from embedlab.distributed.launcher import device_count, train_on
 from embedlab.positions import config_class
 from embedlab.positions.check import check_config, register
-from embedlab.runs.folder import ERROR, LOCK, ElsewhereError, job_folder, lock_folder, quoted, results_of, write_error
+from embedlab.runs.before import Before
+from embedlab.runs.folder import (
+    ERROR,
+    OTHER_SWEEP,
+    ElsewhereError,
+    job_folder,
+    lock_folder,
+    quoted,
+    results_of,
+    write_error,
+)
 from embedlab.runs.full_disk import full_disk, report_full_disk
+from embedlab.runs.ownership import check_folder, check_sweep, claim
+from embedlab.runs.read_config import recorded_overrides, write_whole_paths
 from embedlab.runs.signals import STATUSES, at_once, handled_by, requeue_on_timeout
 from embedlab.sweep.processes import exit_with_parent, stopped
 from embedlab.sweep.progress import time_left
 
 log = logging.getLogger("embedlab")
+before: list[Before] = []  # of the run that this command is; CheckOutputFolder adds it, since Hydra tells jobs nothing
 
 
 def main() -> None:
@@ -67,12 +81,10 @@ def expand_resume(arguments: list[str]) -> list[str]:
     if not given:
         return arguments
     folder = Path(given[-1].removeprefix("resume=")).expanduser()
-    overrides = folder / ".hydra" / "overrides.yaml"
-    if not overrides.is_file():
+    if not (folder / ".hydra" / "overrides.yaml").is_file():
         raise UserError(f"{given[-1]} holds no .hydra/overrides.yaml: give the folder of an interrupted run")
-    recorded = [str(override) for override in OmegaConf.load(overrides)]
     one_run = ["hydra.mode=RUN", f"hydra.run.dir={quoted(str(folder))}"]  # a job of a sweep goes on by itself
-    return [*recorded, *(argument for argument in arguments if argument not in given), *one_run]
+    return [*recorded_overrides(folder), *(argument for argument in arguments if argument not in given), *one_run]
 
 
 def job(cfg: DictConfig) -> float:
@@ -85,10 +97,13 @@ def job(cfg: DictConfig) -> float:
         exit_with_parent()
     try:
         with requeue_on_timeout(), handled_by(at_once), report_full_disk(folder):
+            claim(folder)
             return run_or_skip(cfg, folder, wait=bool(HydraConfig.get().sweeper.get("wait")))
     except ElsewhereError:
         if in_sweep:
             raise
+        for one in before:
+            one.restore_record()
         sys.exit(f"error: another process works in {folder}: wait for it, or give another folder")
     except SystemExit as stop:
         if stop.code in STATUSES and in_sweep:
@@ -102,7 +117,7 @@ def job(cfg: DictConfig) -> float:
             log.error("error: %s", line)
             raise JobFailedError(line) from None
         if isinstance(error, UserError):
-            remove_empty_run(folder)
+            put_back()
             here = f" with resume={folder}" if full_disk(error) and folder.exists() else ""
             sys.exit(f"error: {error}{here}")
         raise
@@ -110,14 +125,17 @@ def job(cfg: DictConfig) -> float:
 
 def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
     """Train unless that is done already; ElsewhereError where another process is at it."""
+    whole = whole_paths(cfg, Path(HydraConfig.get().runtime.cwd))
+    cfg = with_values(cfg, whole)
     config = check_config(cfg)
     with lock_folder(folder, wait):
         told = HydraConfig.get().sweeper
         if label := told.get("label"):
             log.info("%s%s", label, time_left(folder.parent, told.begun, told.jobs))
-        if (results := results_of(folder, config)) is not None:
+        if (results := results_of(folder, config, remedy())) is not None:
             log.info("%s was finished before, skipped", folder)
         else:
+            write_whole_paths(folder, cfg, whole)
             (folder / ERROR).unlink(missing_ok=True)
             if (n := device_count(config)) > 1:
                 train_on(n, folder)
@@ -136,33 +154,41 @@ class JobFailedError(Exception):
     """What a job's process tells the sweep; the traceback lies in the job's folder."""
 
 
-def remove_empty_run(folder: Path) -> None:
-    """Take back what Hydra wrote before the run failed, unless the run itself has written there."""
-    own = {".hydra", LOCK, f"{HydraConfig.get().job.name}.log"}
-    if {path.name for path in folder.iterdir()} <= own:
-        for name in own:
-            path = folder / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        folder.rmdir()
-        with contextlib.suppress(OSError):  # other runs of the day
-            folder.parent.rmdir()
-            folder.parents[1].rmdir()
+def remedy() -> str:
+    """What to do where a folder holds a finished run of other settings."""
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        return OTHER_SWEEP
+    given = {override.partition("=")[0]: override for override in HydraConfig.get().overrides.task}
+    return f"for these, start a new run: python train.py {shlex.join(given.values())}"
+
+
+def put_back() -> None:
+    """Leave the run's folder as it was before this command, where the command failed before the run began."""
+    for one in before:
+        one.put_back(log=f"{HydraConfig.get().job.name}.log")
 
 
 class CheckOutputFolder(Callback):
-    """Ask before Hydra does whether the outputs can be written, and say so in one line where not."""
+    """Check before Hydra writes whether the outputs can be written and overwrite nothing; exit with one line if not."""
 
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
-        self._check(config, config.hydra.run.dir)
+        folder = Path(config.hydra.run.dir)
+        before[:] = [Before(folder)]
+        self._check(config, "hydra.run.dir", folder, check_folder)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
-        self._check(config, config.hydra.sweep.dir)
+        self._check(config, "hydra.sweep.dir", Path(config.hydra.sweep.dir), check_sweep)
 
-    def _check(self, config: DictConfig, folder: str) -> None:
+    def _check(self, config: DictConfig, key: str, folder: Path, check: Callable[[Path], None]) -> None:
         try:
-            Path(folder).mkdir(parents=True, exist_ok=True)
+            check(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+        except UserError as error:
+            sys.exit(f"error: {error}")
         except OSError as error:
+            inside = Path(config.output_dir) in folder.parents
+            given = f"output_dir={config.output_dir}" if inside else f"{key}={folder}"
             sys.exit(
-                f"error: output_dir={config.output_dir} cannot be written ({error.strerror}): "
+                f"error: {given} cannot be written ({error.strerror}): "
                 "give a folder of yours, as output_dir=~/embedlab-outputs"
             )

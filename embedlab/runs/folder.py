@@ -20,6 +20,7 @@ from embedlab.runs.same_settings import differences, plain
 ERROR = "error.txt"
 RUNNING = ".running"  # the process that works on the job; one that was killed leaves it
 LOCK = ".lock"
+OTHER_SWEEP = "give sweep_name=ANOTHER, or move the folder away"  # where a finished job had other settings
 LONGEST = 120  # characters; file names end at 255 bytes, and files below get names of their own
 
 
@@ -39,9 +40,22 @@ def job_folder(overrides: str) -> str:
 
 
 def quoted(value: str) -> str:
-    """A value as Hydra's grammar reads it back, whatever characters it holds."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    """A text as Hydra's grammar and OmegaConf read it back, whatever characters it holds.
+
+    To Hydra a backslash is one, except before a quote; to OmegaConf `${` begins an interpolation, unless escaped.
+    """
+    literal = re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
+    escaped = re.sub(r"(\\*)('|\Z)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), literal)
     return f"'{escaped}'"
+
+
+def as_override(value: Any) -> str:
+    """A plain value in Hydra's grammar: `[{'name':'stripes','file':'/home/me/stripes.py'},1.5]`."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{as_override(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(as_override, value)) + "]"
+    return quoted(value) if isinstance(value, str) else json.dumps(value)
 
 
 @contextmanager
@@ -62,8 +76,11 @@ def lock_folder(folder: Path, wait: bool) -> Iterator[None]:
             (folder / RUNNING).unlink(missing_ok=True)
 
 
-def results_of(folder: Path, config: Config) -> dict[str, Any] | None:
-    """results.json of a finished job; None where there is none. UserError where it tells of other settings."""
+def results_of(folder: Path, config: Config, remedy: str) -> dict[str, Any] | None:
+    """results.json of a finished run; None where there is none.
+
+    Raises UserError, with the `remedy`, where the run had other settings.
+    """
     path = folder / "results.json"
     if not path.exists():
         return None
@@ -74,10 +91,7 @@ def results_of(folder: Path, config: Config) -> dict[str, Any] | None:
         raise UserError(f"{path} cannot be read ({error}): move the folder away to run the job anew") from error
     now = json.loads(json.dumps(plain(asdict(config))))
     if changed := differences(then, now):
-        raise UserError(
-            f"{folder} was finished with other settings ({'; '.join(changed[:3])}): "
-            "give sweep_name=ANOTHER, or move the folder away"
-        )
+        raise UserError(f"{folder} was finished with other settings ({'; '.join(changed[:3])}): {remedy}")
     return results
 
 

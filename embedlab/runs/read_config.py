@@ -1,15 +1,20 @@
 """The config of a run that is on disk. Imports no torch."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from embedlab.config.errors import UserError
+from embedlab.config.paths import whole_paths, with_values
 from embedlab.config.tree import CONF, GROUPS, Config
+from embedlab.runs.atomic_write import atomic_write
+from embedlab.runs.folder import as_override
 
 
 def read_config(folder: Path, overrides: Sequence[str] = ()) -> DictConfig:
@@ -21,6 +26,7 @@ def read_config(folder: Path, overrides: Sequence[str] = ()) -> DictConfig:
     try:
         saved = OmegaConf.load(path)
         assert isinstance(saved, DictConfig)
+        saved = with_values(saved, relative_paths(folder, saved))
         saved.evaluation = OmegaConf.merge(default_evaluation(), saved.evaluation)
         saved.run_dir = str(folder.resolve())  # ${hydra:…} is known inside a job only
         schema = OmegaConf.structured(Config)
@@ -30,11 +36,48 @@ def read_config(folder: Path, overrides: Sequence[str] = ()) -> DictConfig:
         raise UserError(f"{path} is no config of this version of embedlab: {_first_line(error)}") from error
     for override in overrides:
         try:
-            cfg = OmegaConf.merge(cfg, OmegaConf.from_dotlist([override]))
+            given = OmegaConf.from_dotlist([override])
+            cfg = OmegaConf.merge(cfg, with_values(given, whole_paths(given, Path.cwd())))
         except (OmegaConfBaseException, YAMLError) as error:
             raise UserError(f"{override}: {_first_line(error)}") from error
     assert isinstance(cfg, DictConfig)
     return cfg
+
+
+def recorded_overrides(folder: Path) -> list[str]:
+    """The overrides that the run in `folder` was given, its paths whole. Raises UserError where they cannot be read."""
+    try:
+        overrides = [str(override) for override in OmegaConf.load(folder / ".hydra" / "overrides.yaml")]
+        saved = OmegaConf.load(folder / ".hydra" / "config.yaml")
+        assert isinstance(saved, DictConfig)
+    except (OmegaConfBaseException, YAMLError, AssertionError, TypeError, OSError) as error:
+        raise UserError(f"{folder}/.hydra cannot be read ({_first_line(error)}): start a new run") from error
+    return [*overrides, *as_overrides(relative_paths(folder, saved))]
+
+
+def relative_paths(folder: Path, saved: DictConfig) -> dict[str, Any]:
+    """{setting: whole path} of those that embedlab 0.2.0 recorded as they were given, in another working folder."""
+    with suppress(OmegaConfBaseException, YAMLError, OSError):
+        if base := OmegaConf.select(OmegaConf.load(folder / ".hydra" / "hydra.yaml"), "hydra.runtime.cwd"):
+            return whole_paths(saved, Path(base))
+    return {}
+
+
+def write_whole_paths(folder: Path, cfg: DictConfig, whole: dict[str, Any]) -> None:
+    """Record the `whole` paths, which are those of `cfg`, where Hydra has recorded them as they were given."""
+    path = folder / ".hydra" / "overrides.yaml"
+    if whole and path.is_file():
+        for name, content in (
+            ("overrides.yaml", [*OmegaConf.load(path), *as_overrides(whole)]),
+            ("config.yaml", cfg),
+        ):
+            with atomic_write(folder / ".hydra" / name) as file:
+                OmegaConf.save(content if isinstance(content, DictConfig) else OmegaConf.create(content), file)
+
+
+def as_overrides(values: dict[str, Any]) -> list[str]:
+    """`key=value` for each, in Hydra's grammar."""
+    return [f"{key}={as_override(value)}" for key, value in values.items()]
 
 
 def default_evaluation() -> DictConfig:

@@ -15,10 +15,12 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from embedlab.config.errors import UserError
+from embedlab.config.paths import whole_paths, with_values
 from embedlab.positions.check import check_config
 from embedlab.runs import folder as job
-from embedlab.runs.folder import quoted
+from embedlab.runs.folder import as_override
 from embedlab.runs.full_disk import full_disk, message
+from embedlab.runs.ownership import check_folder
 from embedlab.runs.signals import at_once, handled_by
 from embedlab.sweep.composing import Composer
 from embedlab.sweep.points import points_of
@@ -104,6 +106,7 @@ class Sweeper(BasicSweeper):
 
     def _look_at(self, number: int, name: str, overrides: list[str]) -> Job:
         """The job, its outcome known where it is finished already."""
+        assert self.config is not None
         cfg = self.compose(overrides)
         with read_write(cfg), read_write(cfg.hydra.runtime), open_dict(cfg):
             HydraConfig.instance().set_config(cfg)
@@ -111,11 +114,18 @@ class Sweeper(BasicSweeper):
             cfg.hydra.runtime.output_dir = str(folder)
             HydraConfig.instance().set_config(cfg)
         one = Job(number, name, overrides, folder)
+        try:
+            check_folder(folder)
+        except UserError as error:
+            one.end("failed", str(error))
+            log.error("%s — %s", one, error)
+            return one
         if (folder / "results.json").exists():
             with read_write(cfg), open_dict(cfg):
                 del cfg["hydra"]
             try:
-                job.results_of(folder, check_config(cfg))
+                whole = whole_paths(cfg, Path(self.config.hydra.runtime.cwd))
+                job.results_of(folder, check_config(with_values(cfg, whole)), job.OTHER_SWEEP)
                 one.end("skipped", "finished before")
                 log.info("%s — finished before, skipped", one)
             except UserError as error:
@@ -200,5 +210,4 @@ class Sweeper(BasicSweeper):
 
 def as_overrides(told: dict[str, Any]) -> list[str]:
     """For processes that compose the job's config themselves."""
-    plain = ((key, quoted(value) if isinstance(value, str) else value) for key, value in told.items())
-    return [f"hydra.sweeper.{key}={value}" for key, value in plain]
+    return [f"hydra.sweeper.{key}={as_override(value)}" for key, value in told.items()]

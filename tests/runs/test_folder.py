@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.distributed.launcher import device_count
-from embedlab.runs.folder import ElsewhereError, job_folder, killed, lock_folder, results_of, write_error
+from embedlab.runs.folder import OTHER_SWEEP, ElsewhereError, job_folder, killed, lock_folder, results_of, write_error
 from embedlab.sweep.progress import names, spoken, time_left
 
 MakeConfig = Callable[..., Config]
@@ -43,17 +43,17 @@ def test_plain_overrides_are_the_name() -> None:
 
 def test_a_finished_job_must_have_had_the_same_settings(make_config: MakeConfig, tmp_path: Path) -> None:
     config = make_config("position=none")
-    assert results_of(tmp_path, config) is None
+    assert results_of(tmp_path, config, OTHER_SWEEP) is None
     path = tmp_path / "results.json"
     path.write_text(json.dumps({"config": asdict(config)}))
-    assert results_of(tmp_path, config) is not None
+    assert results_of(tmp_path, config, OTHER_SWEEP) is not None
     elsewhere = make_config("position=none", "run_dir=/moved", "cache_dir=/other")
-    assert results_of(tmp_path, elsewhere) is not None
+    assert results_of(tmp_path, elsewhere, OTHER_SWEEP) is not None
     with pytest.raises(UserError, match=r"other settings \(optimizer\.lr=0\.002, now 0\.01\): give sweep_name="):
-        results_of(tmp_path, make_config("position=none", "optimizer.lr=0.01"))
+        results_of(tmp_path, make_config("position=none", "optimizer.lr=0.01"), OTHER_SWEEP)
     path.write_text("{")
     with pytest.raises(UserError, match="cannot be read"):
-        results_of(tmp_path, config)
+        results_of(tmp_path, config, OTHER_SWEEP)
 
 
 def hold_and_die(folder: Path) -> None:
