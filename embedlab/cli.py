@@ -31,7 +31,6 @@ from embedlab.positions import config_class
 from embedlab.positions.check import check_config, register
 from embedlab.runs.before import Before
 from embedlab.runs.folder import (
-    ERROR,
     OTHER_SWEEP,
     ElsewhereError,
     job_folder,
@@ -41,7 +40,7 @@ from embedlab.runs.folder import (
     write_error,
 )
 from embedlab.runs.full_disk import full_disk, report_full_disk
-from embedlab.runs.ownership import check_folder, check_sweep, claim
+from embedlab.runs.ownership import ERROR, check_folder, check_sweep, claim
 from embedlab.runs.read_config import recorded_overrides, write_whole_paths
 from embedlab.runs.signals import STATUSES, at_once, handled_by, requeue_on_timeout
 from embedlab.sweep.processes import exit_with_parent, stopped

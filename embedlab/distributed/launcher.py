@@ -14,7 +14,7 @@ from typing import Any
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
-from embedlab.runs.folder import ERROR
+from embedlab.runs.ownership import ERROR
 from embedlab.runs.signals import handled_by
 
 FOREIGN = ("SLURM_", "TORCHELASTIC_", "MASTER_", "OMPI_", "PMI_", "WORLD_SIZE", "NODE_RANK", "GROUP_RANK")

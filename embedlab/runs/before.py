@@ -5,8 +5,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from embedlab.runs.folder import RUNNING
-from embedlab.runs.ownership import BEGUN, HYDRA, MARK
+from embedlab.runs.ownership import BEGUN, HYDRA, MARK, RUNNING
 
 
 class Before:

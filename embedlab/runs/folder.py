@@ -15,11 +15,9 @@ from filelock import FileLock, Timeout
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
+from embedlab.runs.ownership import ERROR, LOCK, RUNNING
 from embedlab.runs.same_settings import differences, plain
 
-ERROR = "error.txt"
-RUNNING = ".running"  # the process that works on the job; one that was killed leaves it
-LOCK = ".lock"
 OTHER_SWEEP = "give sweep_name=ANOTHER, or move the folder away"  # where a finished job had other settings
 LONGEST = 120  # characters; file names end at 255 bytes, and files below get names of their own
 

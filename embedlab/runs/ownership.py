@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from embedlab.config.errors import UserError
-from embedlab.runs.folder import ERROR, LOCK, RUNNING
 
+ERROR = "error.txt"
+RUNNING = ".running"  # the process that works on the job; one that was killed leaves it
+LOCK = ".lock"
 MARK = ".embedlab"
 MADE_BY = {"made_by": "embedlab, a run's folder"}
 HYDRA = ".hydra"

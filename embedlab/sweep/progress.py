@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from embedlab.runs.folder import ERROR
+from embedlab.runs.ownership import ERROR
 
 log = logging.getLogger("embedlab")
 

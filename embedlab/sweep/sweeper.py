@@ -20,7 +20,7 @@ from embedlab.positions.check import check_config
 from embedlab.runs import folder as job
 from embedlab.runs.folder import as_override
 from embedlab.runs.full_disk import full_disk, message
-from embedlab.runs.ownership import check_folder
+from embedlab.runs.ownership import ERROR, check_folder
 from embedlab.runs.signals import at_once, handled_by
 from embedlab.sweep.composing import Composer
 from embedlab.sweep.points import points_of
@@ -195,7 +195,7 @@ class Sweeper(BasicSweeper):
         for one in jobs:
             if (one.folder / "results.json").exists():
                 one.end("finished")
-            elif (path := one.folder / job.ERROR).exists() and path.stat().st_mtime >= self.begun:
+            elif (path := one.folder / ERROR).exists() and path.stat().st_mtime >= self.begun:
                 one.end("failed", path.read_text(encoding="utf-8").strip().splitlines()[-1])
             elif job.killed(one.folder):
                 began = True

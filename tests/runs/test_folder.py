@@ -11,13 +11,25 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.distributed.launcher import device_count
-from embedlab.runs.folder import OTHER_SWEEP, ElsewhereError, job_folder, killed, lock_folder, results_of, write_error
+from embedlab.runs.folder import (
+    OTHER_SWEEP,
+    ElsewhereError,
+    as_override,
+    job_folder,
+    killed,
+    lock_folder,
+    quoted,
+    results_of,
+    write_error,
+)
 from embedlab.sweep.progress import names, spoken, time_left
 
 MakeConfig = Callable[..., Config]
@@ -33,6 +45,18 @@ def test_a_name_is_safe_for_tensorboard_and_file_systems(overrides: str) -> None
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_other_overrides_get_other_names(one: str, other: str) -> None:
     assert (job_folder(one) == job_folder(other)) == (one == other) or {one, other} == {"", "default"}
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\\\\'${}"), max_size=30))
+def test_any_text_comes_back_from_hydras_grammar(text: str) -> None:
+    override = OverridesParser.create().parse_override(f"key={quoted(text)}")
+    assert OmegaConf.create({"key": override.value()}).key == text
+
+
+def test_a_value_of_any_kind_comes_back_from_hydras_grammar() -> None:
+    value = ["it's", {"name": "stripes", "file": "a\\b,c=[d] ${e}.py", "scale": 1.5, "on": None, "off": False}, []]
+    override = OverridesParser.create().parse_override(f"key={as_override(value)}")
+    assert OmegaConf.to_container(OmegaConf.create({"key": override.value()}).key, resolve=True) == value
 
 
 def test_plain_overrides_are_the_name() -> None:
