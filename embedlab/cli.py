@@ -40,7 +40,7 @@ from embedlab.runs.folder import (
     write_error,
 )
 from embedlab.runs.full_disk import full_disk, report_full_disk
-from embedlab.runs.ownership import ERROR, check_folder, check_sweep, claim
+from embedlab.runs.ownership import ERROR, check_folder, check_sweep, claim, is_marked
 from embedlab.runs.read_config import recorded_overrides, write_whole_paths
 from embedlab.runs.signals import STATUSES, at_once, handled_by, requeue_on_timeout
 from embedlab.sweep.processes import exit_with_parent, stopped
@@ -112,7 +112,7 @@ def job(cfg: DictConfig) -> float:
         raise
     except Exception as error:
         if in_sweep:  # into the job's own folder and log; the sweep goes on to its other jobs
-            line = write_error(folder, error)
+            line = write_error(folder, error) if is_marked(folder) else str(error)  # else it is somebody's folder
             log.error("error: %s", line)
             raise JobFailedError(line) from None
         if isinstance(error, UserError):

@@ -86,9 +86,14 @@ def note_process(folder: Path) -> None:
         file.write(json.dumps(about) + "\n")
 
 
+def was_started(folder: Path) -> bool:
+    """Whether an earlier process began to train in the folder."""
+    return bool(_processes(folder))
+
+
 def own_events(folder: Path) -> Iterator[Path]:
     """TensorBoard's event files below the folder that a process of the run wrote."""
-    processes = [line for line in _marker_lines(folder) if "pid" in line]
+    processes = _processes(folder)
     for path in sorted(folder.joinpath(EVENTS).rglob("events.out.tfevents.*")):
         if (name := EVENT_FILE.fullmatch(path.name)) and any(_wrote(process, name) for process in processes):
             yield path
@@ -114,6 +119,10 @@ def _wrote(process: dict[str, Any], name: re.Match[str]) -> bool:
         and name["host"] in (process["host"], None)  # the projector's event files name no host
         and int(name["time"]) >= process["time"] - SECONDS
     )
+
+
+def _processes(folder: Path) -> list[dict[str, Any]]:
+    return [line for line in _marker_lines(folder) if {"host", "pid", "time"} <= set(line)]
 
 
 def _marker_lines(folder: Path) -> list[dict[str, Any]]:

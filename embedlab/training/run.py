@@ -22,7 +22,7 @@ from embedlab.model.embeddings import LanguageModel
 from embedlab.model.pretrained import load_table
 from embedlab.positions.config import shape_of
 from embedlab.runs.folder import interrupted
-from embedlab.runs.ownership import note_process
+from embedlab.runs.ownership import note_process, was_started
 from embedlab.runs.results import SCHEMA, git_state, versions, write_json
 from embedlab.runs.same_settings import differences, plain
 from embedlab.training.costs import Costs, peak_memory_bytes
@@ -94,6 +94,8 @@ def take_up(config: Config, folder: Path) -> Path | None:
     if found is None:
         if interrupted(folder):
             log.warning("no checkpoint is whole: starting anew")
+        elif was_started(folder):
+            log.warning("no checkpoint was saved before the run was stopped: starting anew")
         if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
             history.clear(folder)
         return None
