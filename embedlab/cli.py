@@ -3,12 +3,12 @@
 Nothing heavy is imported before the config is known to be right.
 """
 
-import contextlib
 import json
 import logging
 import os
-import shutil
+import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import hydra
@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf import DictConfig, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from embedlab import sweep
@@ -29,9 +29,12 @@ from embedlab.config.paths import whole_paths, with_values
 from embedlab.config.tree import CONF
 from embedlab.distributed.launcher import device_count, train_on
 from embedlab.positions.check import check_config, register
+from embedlab.runs.before import Before
 from embedlab.runs.escaping import printable
-from embedlab.runs.folder import ERROR, LOCK, ElsewhereError, lock_folder, results_of, write_error
+from embedlab.runs.folder import OTHER_SWEEP, ElsewhereError, lock_folder, results_of, write_error
 from embedlab.runs.full_disk import full_disk, report_full_disk
+from embedlab.runs.ownership import ERROR, check_folder, check_sweep, claim, is_marked
+from embedlab.runs.read_config import recorded_overrides
 from embedlab.runs.record import record
 from embedlab.runs.signals import STATUSES, at_once, handled_by, requeue_on_timeout
 from embedlab.runs.streams import accept_any_text
@@ -39,6 +42,7 @@ from embedlab.sweep.progress import time_left
 
 log = logging.getLogger("embedlab")
 FLAGS = (("-r", "--run"), ("-m", "--multirun"), ("-c", "--cfg"), ("-i", "--info"), ("-sc", "--shell-completion"))
+before: list[Before] = []  # of the run that this command is; CheckOutputFolder adds it, since Hydra tells jobs nothing
 
 
 def main() -> None:
@@ -75,12 +79,10 @@ def expand_resume(arguments: list[str]) -> list[str]:
     if not given:
         return arguments
     folder = Path(os.path.abspath(expand_user(unquoted(given[-1].removeprefix("resume=")), "resume")))
-    overrides = folder / ".hydra" / "overrides.yaml"
-    if not overrides.is_file():
+    if not (folder / ".hydra" / "overrides.yaml").is_file():
         raise UserError(f"{given[-1]} holds no .hydra/overrides.yaml: give the folder of an interrupted run")
-    recorded = [str(override) for override in OmegaConf.load(overrides)]
-    one_run = ["hydra.mode=RUN", override("hydra.run.dir", str(folder))]  # a job of a sweep goes on by itself
-    return [*recorded, *(argument for argument in arguments if argument not in given), *one_run]
+    one_run = ["hydra.mode=RUN", override("hydra.run.dir", str(folder))]  # a job of a sweep is resumed alone
+    return [*recorded_overrides(folder), *(argument for argument in arguments if argument not in given), *one_run]
 
 
 def job(cfg: DictConfig) -> float:
@@ -90,10 +92,13 @@ def job(cfg: DictConfig) -> float:
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
         with requeue_on_timeout(), handled_by(at_once), report_full_disk(folder):
+            claim(folder)
             return run_or_skip(cfg, folder, wait=bool(HydraConfig.get().sweeper.get("wait")))
     except ElsewhereError:
         if in_sweep:
             raise
+        for one in before:
+            one.restore_record()
         sys.exit(printable(f"error: another process works in {folder}: wait for it, or give another folder"))
     except SystemExit as stop:
         if stop.code in STATUSES and not in_sweep:
@@ -101,11 +106,11 @@ def job(cfg: DictConfig) -> float:
         raise
     except Exception as error:
         if in_sweep:  # into the job's own folder and log; the sweep goes on to its other jobs
-            line = write_error(folder, error)
+            line = write_error(folder, error) if is_marked(folder) else str(error)  # else it is somebody's folder
             log.error("error: %s", line)
             raise JobFailedError(line) from None
         if isinstance(error, UserError):
-            remove_empty_run(folder)
+            put_back()
             here = f" with resume={folder}" if full_disk(error) and folder.exists() else ""
             sys.exit(printable(f"error: {error}{here}"))
         raise
@@ -120,7 +125,7 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
         told = HydraConfig.get().sweeper
         if label := told.get("label"):
             log.info("%s%s", label, time_left(folder.parent, told.begun, told.jobs))
-        if (results := results_of(folder, config)) is not None:
+        if (results := results_of(folder, config, remedy())) is not None:
             log.info("%s was finished before, skipped", folder)
         else:
             record(folder, cfg, HydraConfig.get().overrides.task, whole)
@@ -140,52 +145,62 @@ class JobFailedError(Exception):
     """What a job's process tells the sweep; the traceback lies in the job's folder."""
 
 
-def remove_empty_run(folder: Path) -> None:
-    """Take back what Hydra wrote before the run failed, unless the run itself has written there."""
-    own = {".hydra", LOCK, f"{HydraConfig.get().job.name}.log"}
-    if {path.name for path in folder.iterdir()} <= own:
-        for name in own:
-            path = folder / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        folder.rmdir()
-        with contextlib.suppress(OSError):  # other runs of the day
-            folder.parent.rmdir()
-            folder.parents[1].rmdir()
+def remedy() -> str:
+    """What to do where a folder holds a finished run of other settings."""
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        return OTHER_SWEEP
+    given = {override.partition("=")[0]: override for override in HydraConfig.get().overrides.task}
+    return f"for these, start a new run: python train.py {shlex.join(given.values())}"
+
+
+def put_back() -> None:
+    """Leave the run's folder as it was before this command, where the command failed before the run began."""
+    for one in before:
+        one.put_back(log=f"{HydraConfig.get().job.name}.log")
 
 
 class CheckOutputFolder(Callback):
-    """Ask before Hydra does whether the outputs can be written, and say so in one line where not."""
+    """Check before Hydra writes whether the outputs can be written and overwrite nothing; exit with one line if not."""
 
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
-        self._prepare(config, "run")
+        self._prepare(config, "run", check_folder)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
         if (launcher := config.hydra.runtime.choices["hydra/launcher"]) in REPLACED:
             sys.exit(f"error: {replaced(launcher)}")
-        self._prepare(config, "sweep")
+        self._prepare(config, "sweep", check_sweep)
 
-    def _prepare(self, config: DictConfig, kind: str) -> None:
+    def _prepare(self, config: DictConfig, kind: str, check: Callable[[Path], None]) -> None:
         try:
-            folder = writable_folder(config, kind)
+            folder = whole_folder(config, kind)
+            if kind == "run":
+                before[:] = [Before(Path(folder))]
+            make_folder(config, kind, Path(folder), check)
         except UserError as error:  # Hydra would turn it into a warning
             sys.exit(printable(f"error: {error}"))
         with read_write(config.hydra):
             config.hydra[kind].dir = folder
 
 
-def writable_folder(config: DictConfig, kind: str) -> str:
-    """Make hydra.run.dir or hydra.sweep.dir and return it whole. Raises UserError where it cannot be written."""
+def whole_folder(config: DictConfig, kind: str) -> str:
+    """Return hydra.run.dir or hydra.sweep.dir whole. Raises UserError if TensorBoard could not write there."""
     folder = expand_user(config.hydra[kind].dir, f"hydra.{kind}.dir")
     if not is_utf8(os.path.abspath(folder)):
         raise UserError(
             f"{folder} is no UTF-8 to this Python, and TensorBoard cannot write there: give another folder, "
             "or PYTHONUTF8=1 before the command"
         )
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"output_dir={config.output_dir} cannot be written ({error.strerror}): "
-            "give a folder of yours, as output_dir=~/embedlab-outputs"
-        ) from error
     return folder
+
+
+def make_folder(config: DictConfig, kind: str, folder: Path, check: Callable[[Path], None]) -> None:
+    """Make the folder. Raises UserError if `check` refuses it or it cannot be written."""
+    try:
+        check(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        inside = Path(config.output_dir) in folder.parents
+        given = f"output_dir={config.output_dir}" if inside else f"hydra.{kind}.dir={folder}"
+        raise UserError(
+            f"{given} cannot be written ({error.strerror}): give a folder of yours, as output_dir=~/embedlab-outputs"
+        ) from error

@@ -20,7 +20,7 @@ from embedlab.runs.streams import accept_any_text
 OPEN = ("evaluation.", "position.", "data.max_eval_tokens=", "data.batch_size=", "corpus.path=", "cache_dir=")
 HELP = f"""\
 Measures the best checkpoint of a finished run again: losses, longer contexts, order sensitivity, tables, position
-lens. Writes results.json anew, at once or not at all; what training cost stays as it was.
+lens. Writes evaluated/DATE_TIME.json in the run's folder, with the keys of results.json, which stays as it is.
 
 examples:
   python -m embedlab.evaluate outputs/runs/2026-01-31/12-00-00-000000
@@ -48,7 +48,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(folder: Path, overrides: list[str]) -> dict[str, Any]:
-    """Evaluate the run in `folder`, write its results.json and return what that holds; UserError if that cannot be."""
+    """Evaluate the run in `folder`, write evaluated/DATE_TIME.json there and return what that holds.
+
+    Raises UserError where the run, its files or the settings do not allow it.
+    """
     results = read_results(folder)
     checkpoint = find_checkpoint(folder)
     config = changed_config(folder, overrides)

@@ -6,17 +6,22 @@ Rows stand in the order of the token ids. Labels are those of the projector: wit
 """
 
 import argparse
+import filecmp
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from embedlab.config.errors import UserError
+from embedlab.config.paths import with_values
 from embedlab.runs.escaping import printable
+from embedlab.runs.read_config import relative_paths
 from embedlab.runs.streams import accept_any_text
+
+Files = dict[Path, Callable[[Path], object]]  # files to write, each with the function that writes it to a path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     """The command line; one line and exit status 1 for a user's mistake."""
     parser = argparse.ArgumentParser(prog="python -m embedlab.export", description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, metavar="RUN_FOLDER", help="folder of one run: it holds checkpoints/")
-    parser.add_argument("--format", choices=WRITERS, default="word2vec", help="what to write (default: word2vec)")
+    parser.add_argument("--format", choices=FORMATS, default="word2vec", help="what to write (default: word2vec)")
     parser.add_argument("--to", type=Path, metavar="FILE", help="file to write (default: tokens.* in the run's folder)")
     accept_any_text()
     chosen = parser.parse_args(arguments)
@@ -40,13 +45,16 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def export(run: Path, form: str, to: Path | None = None) -> list[Path]:
-    """Write the table of `run`'s best weights; returns the files. UserError where the folder holds no finished run."""
-    ending, write = WRITERS[form]
+    """Write the table of `run`'s best weights; returns the files.
+
+    Raises UserError where the folder holds no finished run, or a file would be overwritten.
+    """
+    ending, files = FORMATS[form]
     weight, labels = read_run(run)
     target = run / f"tokens{ending}" if to is None else to
     if not target.parent.is_dir():
         raise UserError(f"--to {target}: there is no folder {target.parent}")
-    return write(target, weight, labels)
+    return write_new(files(target, weight, labels))
 
 
 def read_run(run: Path) -> "tuple[Table, list[str]]":
@@ -68,6 +76,8 @@ def read_run(run: Path) -> "tuple[Table, list[str]]":
     except Exception as error:  # torch raises whatever the broken bytes make it raise
         raise UserError(f"{found} cannot be read: train the run again ({type(error).__name__})") from error
     config = OmegaConf.load(settings)
+    assert isinstance(config, DictConfig)
+    config = with_values(config, relative_paths(run, config))
     tokenizer = load_tokenizer(TokenizerConfig(**config.tokenizer), Path(config.cache_dir).expanduser())
     labels = [token_label(tokenizer, token) for token in range(tokenizer.vocab_size)]
     if len(labels) != len(weight):
@@ -75,22 +85,22 @@ def read_run(run: Path) -> "tuple[Table, list[str]]":
     return weight.float().numpy(), labels
 
 
-def write_word2vec(target: Path, weight: "Table", labels: list[str]) -> list[Path]:
+def word2vec(target: Path, weight: "Table", labels: list[str]) -> Files:
     """First line `V D`, then a line `label number …` a token; nine digits, so that float32 comes back exactly."""
     row = " ".join(["%.9g"] * weight.shape[1])
     lines = (f"{label} {row % tuple(vector.tolist())}\n" for label, vector in zip(labels, weight, strict=True))
     head = f"{weight.shape[0]} {weight.shape[1]}\n"
-    return [_replace(target, lambda path: path.write_text(head + "".join(lines), encoding="utf-8"))]
+    return {target: lambda path: path.write_text(head + "".join(lines), encoding="utf-8")}
 
 
-def write_safetensors(target: Path, weight: "Table", labels: list[str]) -> list[Path]:
+def safetensors(target: Path, weight: "Table", labels: list[str]) -> Files:
     """The tensor `tokens`, and the labels, one a line, in the file's metadata."""
     from safetensors.numpy import save_file
 
-    return [_replace(target, lambda path: save_file({"tokens": weight}, path, metadata={"labels": "\n".join(labels)}))]
+    return {target: lambda path: save_file({"tokens": weight}, path, metadata={"labels": "\n".join(labels)})}
 
 
-def write_npy(target: Path, weight: "Table", labels: list[str]) -> list[Path]:
+def npy(target: Path, weight: "Table", labels: list[str]) -> Files:
     """The table, and a second file with the labels, one a line."""
     import numpy as np
 
@@ -98,38 +108,47 @@ def write_npy(target: Path, weight: "Table", labels: list[str]) -> list[Path]:
         with open(path, "wb") as file:
             np.save(file, weight)
 
-    return [_replace(target, save), _write_labels(target, labels)]
+    return {target: save, **label_file(target, labels)}
 
 
-def write_tsv(target: Path, weight: "Table", labels: list[str]) -> list[Path]:
+def tsv(target: Path, weight: "Table", labels: list[str]) -> Files:
     """Numbers between tabs, and a second file with the labels: what projector.tensorflow.org loads."""
     row = "\t".join(["%.9g"] * weight.shape[1]) + "\n"
     text = "".join(row % tuple(vector.tolist()) for vector in weight)
-    return [_replace(target, lambda path: path.write_text(text)), _write_labels(target, labels)]
+    return {target: lambda path: path.write_text(text), **label_file(target, labels)}
 
 
-def _write_labels(target: Path, labels: list[str]) -> Path:
+def label_file(target: Path, labels: list[str]) -> Files:
+    """`NAME.labels.txt` beside the target."""
     text = "\n".join(labels) + "\n"
-    beside = target.with_name(target.stem + ".labels.txt")
-    return _replace(beside, lambda path: path.write_text(text, encoding="utf-8"))
+    return {target.with_name(target.stem + ".labels.txt"): lambda path: path.write_text(text, encoding="utf-8")}
 
 
-def _replace(target: Path, write: Callable[[Path], object]) -> Path:
-    """Nobody ever reads half a file."""
-    part = target.with_name(f".{target.name}.{os.getpid()}")
+def write_new(files: Files) -> list[Path]:
+    """Write all files, each whole or not at all; one that is there with the same content stays as it is.
+
+    Raises UserError, with nothing written, where one of them is there with another content: it may be anybody's.
+    """
+    parts = {target: target.with_name(f".{target.name}.{os.getpid()}") for target in files}
     try:
-        write(part)
-        os.replace(part, target)
+        for target, write in files.items():
+            write(parts[target])
+            if os.path.lexists(target) and not (target.is_file() and filecmp.cmp(target, parts[target], shallow=False)):
+                raise UserError(f"--to {target} is there already and holds something else: give another, or move it")
+        for target, part in parts.items():
+            if not target.exists():
+                os.replace(part, target)
     finally:
-        part.unlink(missing_ok=True)
-    return target
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+    return list(files)
 
 
-WRITERS: dict[str, tuple[str, "Callable[[Path, Table, list[str]], list[Path]]"]] = {
-    "word2vec": (".txt", write_word2vec),
-    "safetensors": (".safetensors", write_safetensors),
-    "npy": (".npy", write_npy),
-    "tsv": (".tsv", write_tsv),
+FORMATS: dict[str, tuple[str, "Callable[[Path, Table, list[str]], Files]"]] = {
+    "word2vec": (".txt", word2vec),
+    "safetensors": (".safetensors", safetensors),
+    "npy": (".npy", npy),
+    "tsv": (".tsv", tsv),
 }
 
 if __name__ == "__main__":

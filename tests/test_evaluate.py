@@ -136,30 +136,39 @@ def test_measured_anew(tmp_path: Path) -> None:
     subprocess.run(train, cwd=ROOT, env=ENV, capture_output=True, check=True)
     (path,) = tmp_path.glob("runs/*/*/results.json")
 
-    def evaluate(*settings: str) -> tuple[str, dict[str, Any]]:
+    def evaluate(*settings: str) -> tuple[str, dict[str, Any] | None]:
+        """What it prints, and the content of the file that it adds."""
+        before = set(path.parent.glob("evaluated/*"))
         command = [sys.executable, "-m", "embedlab.evaluate", str(path.parent), *settings]
         done = subprocess.run(command, cwd=ROOT, env=ENV, capture_output=True, text=True)
-        return (done.stdout if done.returncode == 0 else done.stderr), json.loads(path.read_text())
+        assert path.read_bytes() == original
+        (new,) = set(path.parent.glob("evaluated/*")) - before or {None}
+        assert (new is not None) == (done.returncode == 0)
+        return (done.stdout, json.loads(new.read_text())) if new else (done.stderr, None)
 
-    first = json.loads(path.read_text())
+    original = path.read_bytes()
+    first = json.loads(original)
     shown, again = evaluate()
+    assert again is not None
     assert "Longer contexts" in shown
+    assert str(path.parent / "evaluated") in shown
     assert again.pop("evaluated")["command"].endswith(str(path.parent))
     assert {**again, "eval_tokens_per_second": first["eval_tokens_per_second"]} == first
     _, changed = evaluate("evaluation.length_factors=[1,3]")
+    assert changed is not None
     assert [e["context_length"] for e in changed["extrapolation"]] == [32, 32, 96, 96]
     assert changed["config"]["evaluation"]["length_factors"] == [1, 3]
     assert (changed["train_seconds"], changed["command"]) == (first["train_seconds"], first["command"])
-    assert not [file.name for file in path.parent.iterdir() if file.name.startswith(".results")]
+    assert len(list(path.parent.glob("evaluated/*"))) == 2, "each evaluation keeps its own"
 
     best = path.parent / "checkpoints" / "best.ckpt"
     best.write_bytes(best.read_bytes()[:1000])  # cut off, as by a full disk
-    shown, untouched = evaluate()
+    shown, nothing = evaluate()
     assert shown.startswith(f"error: {best} does not fit this run's model")
     assert shown.count("\n") == 1
-    assert untouched == changed
+    assert nothing is None
 
     text.write_text("another text altogether, long enough to be cut into its three pieces. " * 200)
-    shown, untouched = evaluate()
+    shown, nothing = evaluate()
     assert shown.startswith("error: corpus=files is another text than the run's")
-    assert untouched == changed
+    assert nothing is None

@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from safetensors import safe_open
 
 from embedlab import export
+from embedlab.config.errors import UserError
 from embedlab.config.tree import TokenizerConfig
 from embedlab.data.token_labels import raw
 from embedlab.data.tokenizer import load_tokenizer
@@ -68,6 +69,24 @@ def test_the_command_prints_what_it_wrote(run: Path, capsys: pytest.CaptureFixtu
     export.main([str(run), "--format", "npy", "--to", str(run / "mine.npy")])
     assert capsys.readouterr().out.splitlines() == [str(run / "mine.npy"), str(run / "mine.labels.txt")]
     assert not [*run.glob(".mine*")]
+
+
+def test_a_file_that_is_there_is_never_overwritten(run: Path) -> None:
+    first = {path: path.read_bytes() for path in export.export(run, "npy", run / "mine.npy")}
+    assert set(export.export(run, "npy", run / "mine.npy")) == set(first), "the same again is no change"
+    (run / "mine.labels.txt").write_text("edited")
+    (run / "mine.npy").unlink()
+    with pytest.raises(UserError, match=r"--to .*mine\.labels\.txt is there already and holds something else"):
+        export.export(run, "npy", run / "mine.npy")
+    assert not (run / "mine.npy").exists(), "one of two files is no export"
+    assert (run / "mine.labels.txt").read_text() == "edited"
+    (run / "broken.txt").symlink_to(run / "nowhere.txt")
+    (run / "folder.txt").mkdir()
+    for target in ("broken.txt", "folder.txt"):
+        with pytest.raises(UserError, match="is there already"):
+            export.export(run, "word2vec", run / target)
+    assert not (run / "nowhere.txt").exists()
+    assert not [*run.glob(".mine*"), *run.glob(".broken*")]
 
 
 def test_last_weights_where_nothing_was_validated(run: Path) -> None:

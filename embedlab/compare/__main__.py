@@ -141,13 +141,14 @@ def _write(comparison: "Comparison", refused: list[str], folder: Path, command: 
         list(charts(comparison, group, styles, f"{place}_" if several else "")) if place <= CHARTED else []
         for place, group in enumerate(comparison.groups, 1)
     ]
+    shown = [chart for group in drawn for chart in group]
+    names = [f"{chart.name}.{kind}" for chart in shown for kind in ("svg", "png")]
+    outputs.refuse_foreign_figures(folder, names)
     outputs.clear_figures(folder)
-    names = []
-    for chart in (chart for group in drawn for chart in group):
+    outputs.write(comparison, folder, refused, names)
+    for chart in shown:
         (folder / "figures" / f"{chart.name}.svg").write_text(chart.svg, encoding="utf-8")
         (folder / "figures" / f"{chart.name}.png").write_bytes(chart.png)
-        names += [f"{chart.name}.svg", f"{chart.name}.png"]
-    outputs.write(comparison, folder, refused, names)
     outputs.write_whole(folder / "report.html", report.page(comparison, refused, drawn, styles, command))
 
 

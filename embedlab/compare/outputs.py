@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from embedlab.config.errors import UserError
 from embedlab.runs.atomic_write import atomic_write
 from embedlab.runs.escaping import csv_cell
 from embedlab.runs.escaping import markdown as as_text
+from embedlab.runs.ownership import MARK
 
 OURS = "embedlab.compare"  # the mark by which a folder of ours is known
 FOOTNOTE = (
@@ -27,15 +29,22 @@ NAMES = ("comparison.csv", "comparison.json", "comparison.md", "report.html")
 
 def prepare(folder: Path) -> None:
     """Make the folder; UserError where it is a run's, holds someone else's files, or cannot be written."""
-    if (folder / "results.json").exists() or (folder / ".hydra").exists():
+    if any((folder / name).exists() for name in ("results.json", ".hydra", MARK)):
         raise UserError(f"--output {folder} is a run's folder: give another one, as --output comparison")
-    foreign = [name for name in NAMES if (folder / name).exists()]
+    foreign = [name for name in NAMES if os.path.lexists(folder / name)]
     if foreign and not _earlier(folder):
         raise UserError(f"--output {folder} holds a {foreign[0]} of something else: give another folder")
     try:
         (folder / "figures").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--output {folder} cannot be made: {error.strerror}; give another folder") from error
+
+
+def refuse_foreign_figures(folder: Path, figures: list[str]) -> None:
+    """Raise UserError where one of these `figures` is there and is none of an earlier comparison's."""
+    earlier = _earlier(folder).get("figures") or []
+    if foreign := [name for name in figures if os.path.lexists(folder / "figures" / name) and name not in earlier]:
+        raise UserError(f"--output {folder} holds a figures/{foreign[0]} of something else: give another folder")
 
 
 def clear_figures(folder: Path) -> None:
@@ -60,7 +69,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def write(comparison: Comparison, folder: Path, refused: list[str], figures: list[str]) -> None:
-    """The three files."""
+    """Write the three files; comparison.json first, for it is what proves that the others and the figures are ours."""
     rows = [
         record(comparison, group.title, group.baseline, rank, row)
         for group in comparison.groups
@@ -71,8 +80,6 @@ def write(comparison: Comparison, folder: Path, refused: list[str], figures: lis
     writer = csv.writer(sheet, lineterminator="\n")
     writer.writerow(map(_safe, columns))
     writer.writerows([_safe(row.get(key)) for key in columns] for row in rows)
-    write_whole(folder / "comparison.csv", sheet.getvalue())
-    write_whole(folder / "comparison.md", markdown(comparison))
     whole = {
         "made_by": OURS,
         "version": __version__,
@@ -89,6 +96,8 @@ def write(comparison: Comparison, folder: Path, refused: list[str], figures: lis
         "figures": figures,
     }
     write_whole(folder / "comparison.json", json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_whole(folder / "comparison.csv", sheet.getvalue())
+    write_whole(folder / "comparison.md", markdown(comparison))
 
 
 def record(comparison: Comparison, group: str, baseline: str, rank: int, row: Row) -> dict[str, Any]:

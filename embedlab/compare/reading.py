@@ -180,7 +180,7 @@ def _run(folder: str) -> Run | Left:
         return left(
             "version",
             f"results.json has schema {clean(str(schema), 20)} ({maker}), this one reads {SCHEMA}: "
-            "run `python -m embedlab.evaluate` on the folder",
+            "compare it with the embedlab that wrote it",
         )
     seed, config = results.get("seed"), results.get("config")
     if isinstance(seed, bool) or not isinstance(seed, int) or abs(seed) >= 2**64:

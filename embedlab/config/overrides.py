@@ -60,7 +60,7 @@ def literal(value: Any) -> Any:
         return [*map(literal, value)]
     if isinstance(value, dict):
         return {key: literal(item) for key, item in value.items()}
-    return value.replace("${", "\\${") if isinstance(value, str) else value
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", value) if isinstance(value, str) else value
 
 
 def _written(value: Any) -> str:

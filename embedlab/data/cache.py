@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
@@ -59,22 +60,34 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 def _build(folder: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    for leftover in folder.parent.glob(f"{folder.name}.tmp*"):  # of a process that was killed: we hold the lock
-        shutil.rmtree(leftover)
     temporary = folder.with_name(f"{folder.name}.tmp")
+    if temporary.exists():  # of a process that was killed: we hold the lock
+        shutil.rmtree(temporary)
     temporary.mkdir()
     try:
         info = build(temporary)
         files = {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}
         (temporary / META).write_text(json.dumps({"files": files, "info": info}, indent=1), encoding="utf-8")
-        if folder.is_dir():
-            shutil.rmtree(folder)
-        else:
-            folder.unlink(missing_ok=True)
+        _remove_damaged(folder, {*files, META})
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return info
+
+
+def _remove_damaged(folder: Path, names: set[str]) -> None:
+    """Make room for a folder with files of these `names`. Raises UserError where anything else is there."""
+    if not os.path.lexists(folder):
+        return
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() and not folder.is_symlink() else {folder.name}
+    if other := sorted(found - names):
+        raise UserError(
+            f"the cache needs {folder}, where embedlab did not write {other[0]}: "
+            "move that away, or give another cache_dir=FOLDER"
+        )
+    for name in found:
+        (folder / name).unlink()
+    folder.rmdir()
 
 
 def _lock(folder: Path) -> AbstractContextManager[object]:

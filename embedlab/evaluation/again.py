@@ -1,6 +1,7 @@
 """A checkpoint evaluated anew, and the tables that show what came out."""
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,14 @@ from embedlab.runs.results import git_state, versions, write_json
 from embedlab.training.module import LanguageModule
 from embedlab.training.summary import scores_table
 
+EVALUATED = "evaluated"  # folder of evaluations below the run's
+
 
 def evaluate_again(config: Config, checkpoint: Path, results: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """`results` with everything that evaluation measures measured anew, written to the folder and shown.
+    """`results` with everything that evaluation measures measured anew, written to a file of its own and shown.
+
+    The file is `evaluated/DATE_TIME.json` in the run's folder: results.json keeps the run's own numbers, which are the
+    ones that comparisons read, and each evaluation keeps its own.
 
     Raises UserError where the text is not the one of the run, or the weights do not fit the model of the config.
     """
@@ -44,11 +50,16 @@ def evaluate_again(config: Config, checkpoint: Path, results: dict[str, Any], fo
         "versions": versions(),
         "git": git_state(Path(__file__).parent),
     }
-    write_json(folder / "results.json", results)
+    path = folder / EVALUATED / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}.json"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        write_json(path, results)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror}): make room, or copy the run's folder") from error
     console = Console(highlight=False)
     for table in (scores_table(results), lengths_table(results), order_table(results)):
         console.print(table)
-    console.print(one_line(f"updated      {folder / 'results.json'}"), markup=False, soft_wrap=True)
+    console.print(one_line(f"written      {path}"), markup=False, soft_wrap=True)
     return results
 
 

@@ -15,12 +15,11 @@ from filelock import FileLock, Timeout
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
+from embedlab.runs.ownership import ERROR, LOCK, RUNNING
 from embedlab.runs.same_settings import differences, plain
 
-ERROR = "error.txt"
-RUNNING = ".running"  # the process that works on the job; one that was killed leaves it
-LOCK = ".lock"
 LONGEST_NAME = 255  # bytes; the file systems' limit
+OTHER_SWEEP = "give sweep_name=ANOTHER, or move the folder away"  # where a finished job had other settings
 LONGEST = 120  # characters; file names end at 255 bytes, and files below get names of their own
 
 
@@ -68,8 +67,11 @@ def lock_folder(folder: Path, wait: bool) -> Iterator[None]:
             (folder / RUNNING).unlink(missing_ok=True)
 
 
-def results_of(folder: Path, config: Config) -> dict[str, Any] | None:
-    """results.json of a finished job; None where there is none. UserError where it tells of other settings."""
+def results_of(folder: Path, config: Config, remedy: str) -> dict[str, Any] | None:
+    """results.json of a finished run; None where there is none.
+
+    Raises UserError, with the `remedy`, where the run had other settings.
+    """
     path = folder / "results.json"
     if not path.exists():
         return None
@@ -80,10 +82,7 @@ def results_of(folder: Path, config: Config) -> dict[str, Any] | None:
         raise UserError(f"{path} cannot be read ({error}): move the folder away to run the job anew") from error
     now = json.loads(json.dumps(plain(asdict(config))))
     if changed := differences(then, now):
-        raise UserError(
-            f"{folder} was finished with other settings ({'; '.join(changed[:3])}): "
-            "give sweep_name=ANOTHER, or move the folder away"
-        )
+        raise UserError(f"{folder} was finished with other settings ({'; '.join(changed[:3])}): {remedy}")
     return results
 
 

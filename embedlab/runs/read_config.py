@@ -1,14 +1,18 @@
 """The config of a run that is on disk. Imports no torch."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from embedlab.config.errors import UserError
+from embedlab.config.overrides import override
+from embedlab.config.paths import whole_paths, with_values
 from embedlab.config.tree import CONF, GROUPS, Config
 
 
@@ -21,6 +25,7 @@ def read_config(folder: Path, overrides: Sequence[str] = ()) -> DictConfig:
     try:
         saved = OmegaConf.load(path)
         assert isinstance(saved, DictConfig)
+        saved = with_values(saved, relative_paths(folder, saved))
         saved.evaluation = OmegaConf.merge(default_evaluation(), saved.evaluation)
         saved.run_dir = str(folder.resolve())  # ${hydra:…} is known inside a job only
         schema = OmegaConf.structured(Config)
@@ -28,13 +33,33 @@ def read_config(folder: Path, overrides: Sequence[str] = ()) -> DictConfig:
         cfg = OmegaConf.merge(schema, saved)
     except (OmegaConfBaseException, YAMLError, AssertionError, AttributeError, TypeError, OSError) as error:
         raise UserError(f"{path} is no config of this version of embedlab: {_first_line(error)}") from error
-    for override in overrides:
+    for text in overrides:
         try:
-            cfg = OmegaConf.merge(cfg, OmegaConf.from_dotlist([override]))
+            given = OmegaConf.from_dotlist([text])
+            cfg = OmegaConf.merge(cfg, with_values(given, whole_paths(given, Path.cwd())))
         except (OmegaConfBaseException, YAMLError) as error:
-            raise UserError(f"{override}: {_first_line(error)}") from error
+            raise UserError(f"{text}: {_first_line(error)}") from error
     assert isinstance(cfg, DictConfig)
     return cfg
+
+
+def recorded_overrides(folder: Path) -> list[str]:
+    """The overrides that the run in `folder` was given, its paths whole. Raises UserError where they cannot be read."""
+    try:
+        overrides = [str(override) for override in OmegaConf.load(folder / ".hydra" / "overrides.yaml")]
+        saved = OmegaConf.load(folder / ".hydra" / "config.yaml")
+        assert isinstance(saved, DictConfig)
+    except (OmegaConfBaseException, YAMLError, AssertionError, TypeError, OSError) as error:
+        raise UserError(f"{folder}/.hydra cannot be read ({_first_line(error)}): start a new run") from error
+    return [*overrides, *(override(key, value) for key, value in relative_paths(folder, saved).items())]
+
+
+def relative_paths(folder: Path, saved: DictConfig) -> dict[str, Any]:
+    """{setting: whole path} of those that embedlab 0.2.0 recorded as they were given, in another working folder."""
+    with suppress(OmegaConfBaseException, YAMLError, OSError):
+        if base := OmegaConf.select(OmegaConf.load(folder / ".hydra" / "hydra.yaml"), "hydra.runtime.cwd"):
+            return whole_paths(saved, Path(base))
+    return {}
 
 
 def default_evaluation() -> DictConfig:

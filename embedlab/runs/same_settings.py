@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from embedlab.config.paths import is_path, same_path
+
 PLACES = ("run_dir", "output_dir", "cache_dir", "sweep_name")  # they say where, not what
 
 
@@ -23,4 +25,6 @@ def differences(then: Any, now: Any, key: str = "") -> list[str]:
     if isinstance(then, dict) and isinstance(now, dict):
         keys = sorted({*then, *now})
         return [line for k in keys for line in differences(then.get(k), now.get(k), f"{key}.{k}".lstrip("."))]
-    return [] if then == now else [f"{key}={then}, now {now}"]
+    if then == now or (is_path(key) and same_path(then, now)):
+        return []
+    return [f"{key}={then}, now {now}"]

@@ -18,6 +18,8 @@ from omegaconf import DictConfig, open_dict
 
 from embedlab.positions.check import register_resolvers
 from embedlab.runs import progress_channel
+from embedlab.runs.full_disk import report_full_disk
+from embedlab.runs.ownership import claim
 from embedlab.runs.progress_channel import Progress
 from embedlab.runs.signals import at_once, handled_by
 
@@ -56,12 +58,14 @@ def work(pickled: bytes, link: Connection) -> None:
     with handled_by(at_once):
         task: Task = pickle.loads(pickled)
         os.environ.update(task.environment)
-        _redirect_output(task.folder)
         progress_channel.listeners.append(_Reporter(link))
         Singleton.set_state(task.singletons)
         setup_globals()
         register_resolvers()
         try:
+            with report_full_disk(task.folder):
+                claim(task.folder)
+                _redirect_output(task.folder)
             cfg = task.hydra_context.config_loader.load_sweep_config(task.config, task.overrides)
             with open_dict(cfg):
                 cfg.hydra.job.id = cfg.hydra.job.num = task.number
@@ -75,11 +79,7 @@ def work(pickled: bytes, link: Connection) -> None:
 
 def _redirect_output(folder: Path) -> None:
     """Send all that the process prints, libraries in C included, to a file beside the job's log."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = os.open(folder / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    except OSError:  # a full disk: the job itself reports it
-        file = os.open(os.devnull, os.O_WRONLY)
+    file = os.open(folder / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     sys.stdout.flush()
     sys.stderr.flush()
     os.dup2(file, 1)

@@ -4,7 +4,7 @@ import logging
 import time
 from pathlib import Path
 
-from embedlab.runs.folder import ERROR
+from embedlab.runs.ownership import ERROR
 
 log = logging.getLogger("embedlab")
 

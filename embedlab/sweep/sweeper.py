@@ -18,6 +18,7 @@ from embedlab.config.paths import whole_paths, with_values
 from embedlab.positions.check import check_config
 from embedlab.runs import folder as job
 from embedlab.runs.full_disk import full_disk, message
+from embedlab.runs.ownership import check_folder
 from embedlab.runs.record import JOBS_OWN, computed
 from embedlab.runs.signals import at_once, handled_by
 from embedlab.sweep.capacity import Needs, choose_n_jobs, needs
@@ -103,6 +104,7 @@ class Sweeper(BasicSweeper):
 
     def _look_at(self, number: int, name: str, overrides: list[str]) -> Job:
         """The job, its outcome known where it is finished already."""
+        assert self.config is not None
         cfg = self.compose(overrides)
         with open_dict(cfg):
             cfg.hydra.job.id = cfg.hydra.job.num = number - 1
@@ -113,12 +115,18 @@ class Sweeper(BasicSweeper):
         HydraConfig.instance().set_config(cfg)
         own = [override(key, value) for key, value in computed(cfg, JOBS_OWN).items()]
         one = Job(number, name, [*overrides, *own], folder, needs(cfg))
+        try:
+            check_folder(folder)
+        except UserError as error:
+            one.end("failed", str(error))
+            log.error("%s — %s", one, error)
+            return one
         if (folder / "results.json").exists():
             with read_write(cfg), open_dict(cfg):
                 del cfg["hydra"]
             try:
-                whole = whole_paths(cfg, Path(HydraConfig.get().runtime.cwd))
-                job.results_of(folder, check_config(with_values(cfg, whole)))
+                whole = whole_paths(cfg, Path(self.config.hydra.runtime.cwd))
+                job.results_of(folder, check_config(with_values(cfg, whole)), job.OTHER_SWEEP)
                 one.end("skipped", "finished before")
                 log.info("%s — finished before, skipped", one)
             except UserError as error:

@@ -22,12 +22,14 @@ from embedlab.model.embeddings import LanguageModel
 from embedlab.model.pretrained import load_table
 from embedlab.positions.config import shape_of
 from embedlab.runs.folder import interrupted
+from embedlab.runs.ownership import note_process, was_started
 from embedlab.runs.results import SCHEMA, git_state, versions, write_json
 from embedlab.runs.same_settings import differences, plain
 from embedlab.training.costs import Costs, peak_memory_bytes
 from embedlab.training.module import LanguageModule
 from embedlab.training.resume import history
 from embedlab.training.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newest_whole
+from embedlab.training.resume.state import ResumeState
 from embedlab.training.summary import show
 from embedlab.training.threads import set_threads
 
@@ -63,8 +65,10 @@ def train(config: Config, measure: Measure) -> dict[str, Any]:
         for message in QUIET:
             warnings.filterwarnings("ignore", message)
         begun = take_up(config, folder)
+        if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+            note_process(folder)
         costs = Costs()
-        callbacks = [costs, *make_callbacks(config)]
+        callbacks = [costs, *make_callbacks(config), ResumeState()]
         trainer = build_trainer(config, callbacks)
         trainer.fit(module, datamodule=data, ckpt_path=begun, weights_only=True)
         trainer.save_checkpoint(folder / "checkpoints" / LAST)
@@ -90,11 +94,17 @@ def take_up(config: Config, folder: Path) -> Path | None:
     if found is None:
         if interrupted(folder):
             log.warning("no checkpoint is whole: starting anew")
+        elif was_started(folder):
+            log.warning("no checkpoint was saved before the run was stopped: starting anew")
         if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
             history.clear(folder)
         return None
     path, checkpoint = found
-    state = checkpoint["embedlab"]
+    if (state := checkpoint.get("embedlab")) is None:
+        raise UserError(
+            f"{path} cannot be resumed from: it is another program's, or was saved with callbacks.last=null by "
+            "embedlab 0.2.0: start a new run"
+        )
     if changed := differences(state["config"], plain(asdict(config))):
         raise UserError(
             f"{folder} was begun with other settings ({'; '.join(changed[:3])}): "

@@ -85,6 +85,34 @@ def test_output_never_lands_on_a_run_or_on_others_files(
     assert main([str(sweep), "--output", str(tmp_path / "file")]) == USAGE
 
 
+def test_a_figure_of_somebody_is_never_overwritten(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(sweep), "--output", str(tmp_path / "first")]) == FINE
+    figure = sorted(path.name for path in (tmp_path / "first" / "figures").iterdir())[0]
+    for name in ("theirs", "link"):
+        (tmp_path / name / "figures").mkdir(parents=True)
+    theirs = tmp_path / "theirs" / "figures" / figure
+    theirs.write_text("drawn by hand")
+    (tmp_path / "link" / "figures" / figure).symlink_to(tmp_path / "nowhere")
+    capsys.readouterr()
+    for name in ("theirs", "link"):
+        assert main([str(sweep), "--output", str(tmp_path / name)]) == USAGE
+        assert f"holds a figures/{figure} of something else: give another folder" in capsys.readouterr().err
+        assert [path.name for path in (tmp_path / name).rglob("*")] == ["figures", figure]
+    assert theirs.read_text() == "drawn by hand"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_comparison_killed_while_it_writes_is_made_again(sweep: Path, tmp_path: Path) -> None:
+    """comparison.json comes first: without it the other files would be somebody's."""
+    assert main([str(sweep), "--output", str(tmp_path)]) == FINE
+    for name in ("comparison.csv", "comparison.md", "report.html"):
+        (tmp_path / name).unlink()
+    assert main([str(sweep), "--output", str(tmp_path)]) == FINE
+    assert (tmp_path / "report.html").is_file()
+
+
 def test_exit_status_says_that_something_was_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sweep = synthetic.sweep(tmp_path / "sweep", ["none", "rotary"])
     broken = sweep / "position=none,seed=1" / "results.json"

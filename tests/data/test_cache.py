@@ -67,6 +67,29 @@ def test_damaged_is_rebuilt(tmp_path, caplog, damage):
     assert cached(tmp_path / "b", fail) == {"n": 7}
 
 
+@pytest.mark.parametrize("theirs", ["b/notes.txt", "b/below/data", "b"])
+def test_somebodys_files_are_never_removed(tmp_path, theirs):
+    if theirs != "b":
+        cached(tmp_path / "b", build)
+        damage_flip(tmp_path / "b")
+    (tmp_path / theirs).parent.mkdir(exist_ok=True)
+    (tmp_path / theirs).write_text("mine")
+    (tmp_path / "b.tmp2").mkdir()
+    with pytest.raises(UserError, match=r"the cache needs \S+b, where embedlab did not write \w+\S*: move that away"):
+        cached(tmp_path / "b", build)
+    assert (tmp_path / theirs).read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["b", "b.tmp2"][theirs == "b" :]
+
+
+def test_a_link_to_somebodys_folder_is_never_emptied(tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "data").write_text("mine")
+    (tmp_path / "b").symlink_to(tmp_path / "theirs")
+    with pytest.raises(UserError, match="where embedlab did not write b"):
+        cached(tmp_path / "b", build)
+    assert (tmp_path / "theirs" / "data").read_text() == "mine"
+
+
 def test_failed_build_leaves_nothing(tmp_path):
     def half(folder):
         (folder / "data").write_text("con")

@@ -11,13 +11,25 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.distributed.launcher import device_count
-from embedlab.runs.folder import ElsewhereError, job_folder, killed, lock_folder, results_of, write_error
+from embedlab.runs.folder import (
+    OTHER_SWEEP,
+    ElsewhereError,
+    as_override,
+    job_folder,
+    killed,
+    lock_folder,
+    quoted,
+    results_of,
+    write_error,
+)
 from embedlab.sweep.progress import names, spoken, time_left
 
 MakeConfig = Callable[..., Config]
@@ -35,6 +47,18 @@ def test_other_overrides_get_other_names(one: str, other: str) -> None:
     assert (job_folder(one) == job_folder(other)) == (one == other) or {one, other} == {"", "default"}
 
 
+@given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\\\\'${}"), max_size=30))
+def test_any_text_comes_back_from_hydras_grammar(text: str) -> None:
+    override = OverridesParser.create().parse_override(f"key={quoted(text)}")
+    assert OmegaConf.create({"key": override.value()}).key == text
+
+
+def test_a_value_of_any_kind_comes_back_from_hydras_grammar() -> None:
+    value = ["it's", {"name": "stripes", "file": "a\\b,c=[d] ${e}.py", "scale": 1.5, "on": None, "off": False}, []]
+    override = OverridesParser.create().parse_override(f"key={as_override(value)}")
+    assert OmegaConf.to_container(OmegaConf.create({"key": override.value()}).key, resolve=True) == value
+
+
 def test_plain_overrides_are_the_name() -> None:
     assert job_folder("position=rotary,seed=1") == "position=rotary,seed=1"
     assert job_folder("corpus.path=a+b&c#d%e").startswith("corpus.path=a_b_c_d_e-")
@@ -43,17 +67,17 @@ def test_plain_overrides_are_the_name() -> None:
 
 def test_a_finished_job_must_have_had_the_same_settings(make_config: MakeConfig, tmp_path: Path) -> None:
     config = make_config("position=none")
-    assert results_of(tmp_path, config) is None
+    assert results_of(tmp_path, config, OTHER_SWEEP) is None
     path = tmp_path / "results.json"
     path.write_text(json.dumps({"config": asdict(config)}))
-    assert results_of(tmp_path, config) is not None
+    assert results_of(tmp_path, config, OTHER_SWEEP) is not None
     elsewhere = make_config("position=none", "run_dir=/moved", "cache_dir=/other")
-    assert results_of(tmp_path, elsewhere) is not None
+    assert results_of(tmp_path, elsewhere, OTHER_SWEEP) is not None
     with pytest.raises(UserError, match=r"other settings \(optimizer\.lr=0\.002, now 0\.01\): give sweep_name="):
-        results_of(tmp_path, make_config("position=none", "optimizer.lr=0.01"))
+        results_of(tmp_path, make_config("position=none", "optimizer.lr=0.01"), OTHER_SWEEP)
     path.write_text("{")
     with pytest.raises(UserError, match="cannot be read"):
-        results_of(tmp_path, config)
+        results_of(tmp_path, config, OTHER_SWEEP)
 
 
 def hold_and_die(folder: Path) -> None:

@@ -1,23 +1,17 @@
-"""The callback that makes a run resumable: last.ckpt at steps' boundaries, with all that the next step depends on."""
+"""The callback that saves last.ckpt between two steps; state.py says what stands in it."""
 
 import logging
-import random
 import time
 from contextlib import AbstractContextManager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from lightning import Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from embedlab.runs.same_settings import plain
 from embedlab.runs.signals import at_once, handled_by
 from embedlab.training.module import LanguageModule
 from embedlab.training.resume.checkpoints import LAST
-from embedlab.training.resume.history import sizes_of_events
 
 log = logging.getLogger("embedlab")
 
@@ -34,23 +28,22 @@ class Checkpoints(Checkpoint):
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.due = False
-        self.finished = False  # training is: only what comes after is left to do
         self.received = 0  # signal
         self.received_at = 0.0
-        self.begun: dict[str, Any] | None = None  # what the checkpoint held that this run goes on from
         self.signals: AbstractContextManager[None] | None = None
 
     def on_train_start(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
-        loader: Any = trainer.train_dataloader
-        if self.begun is not None:
-            states = self.begun["random"]
-            own = states if isinstance(states, dict) else states[trainer.global_rank]  # 0.2.0 kept that of rank 0
-            restore_random_state(own)
-            loader.load_state_dict(self.begun["loader"])  # Lightning forgets to where it needs an epoch's length early
         self.saved = time.monotonic()
-        loader.between = lambda: self.between_steps(trainer)
+        self._listen(trainer)
         self.signals = handled_by(self._signalled)
         self.signals.__enter__()
+
+    def on_train_epoch_start(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
+        self._listen(trainer)  # trainer.reload_dataloaders_every_n_epochs makes a new loader
+
+    def _listen(self, trainer: Trainer) -> None:
+        loader: Any = trainer.train_dataloader
+        loader.between = lambda: self.between_steps(trainer)
 
     def _signalled(self, number: int, frame: Any) -> None:
         """End at the next step's boundary; at once when asked again, but not by the same request.
@@ -95,7 +88,6 @@ class Checkpoints(Checkpoint):
         return Path(trainer.default_root_dir, "checkpoints", LAST)
 
     def on_train_end(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
-        self.finished = True
         self._leave()
 
     def on_exception(self, trainer: Trainer, module: LanguageModule, exception: BaseException) -> None:  # type: ignore[override]
@@ -105,66 +97,3 @@ class Checkpoints(Checkpoint):
         if self.signals is not None:
             self.signals.__exit__(None, None, None)
             self.signals = None
-
-    def on_save_checkpoint(self, trainer: Trainer, module: LanguageModule, checkpoint: dict[str, Any]) -> None:  # type: ignore[override]
-        fit = trainer.fit_loop
-        if not self.finished and fit.epoch_loop._should_check_val_fx(fit._data_fetcher):  # type: ignore[arg-type]
-            # Going on, Lightning passes over the validation that is done and counts the step once more for its loggers
-            checkpoint["loops"]["fit_loop"]["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
-        checkpoint["embedlab"] = {
-            "config": plain(asdict(module.config)),
-            "folder": trainer.default_root_dir,
-            "finished": self.finished,
-            "threads": torch.get_num_threads(),
-            "history": {
-                "step": fit.epoch_loop._batches_that_stepped,
-                "event_sizes": sizes_of_events(Path(trainer.default_root_dir)),
-            },
-            "loader": trainer.train_dataloader.state_dict(),  # type: ignore[union-attr]
-            "random": random_states(trainer),
-        }
-
-    def on_load_checkpoint(self, trainer: Trainer, module: LanguageModule, checkpoint: dict[str, Any]) -> None:  # type: ignore[override]
-        self.begun = checkpoint["embedlab"]
-        checkpoint["callbacks"] = moved(checkpoint["callbacks"], self.begun["folder"], trainer.default_root_dir)
-        if self.begun["finished"]:  # EarlyStopping would not stop again
-            self.finished = True
-            trainer.fit_loop.epoch_loop.max_steps = checkpoint["global_step"]
-
-
-def random_states(trainer: Trainer) -> list[dict[str, Any]]:
-    """Return every rank's `random_state`, which all ranks call together."""
-    states = [random_state()]
-    if trainer.world_size > 1:
-        states *= trainer.world_size
-        torch.distributed.all_gather_object(states, states[0])
-    return states
-
-
-def random_state() -> dict[str, Any]:
-    """States of every generator that training may draw from, as plain values and tensors."""
-    version, keys, *rest = random.getstate()
-    name, words, *place = np.random.get_state()
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": [name, torch.from_numpy(np.asarray(words, dtype=np.int64)), *place],
-        "python": [version, list(keys), *rest],
-    }
-
-
-def restore_random_state(state: dict[str, Any]) -> None:
-    torch.set_rng_state(state["torch"])
-    if len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])
-    name, words, *place = state["numpy"]
-    np.random.set_state((name, words.numpy().astype(np.uint32), *place))
-    version, keys, *rest = state["python"]
-    random.setstate((version, tuple(keys), *rest))
-
-
-def moved(value: Any, old: str, new: str) -> Any:
-    """The value with one folder put for another in all its strings: a run's folder may be moved and go on there."""
-    if isinstance(value, dict):
-        return {moved(key, old, new): moved(item, old, new) for key, item in value.items()}
-    return value.replace(old, new) if isinstance(value, str) else value

@@ -2,7 +2,6 @@
 
 import csv
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,11 @@ from lightning.fabric.loggers.csv_logs import _ExperimentWriter
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from embedlab.config.errors import UserError
 from embedlab.runs.atomic_write import atomic_write
+from embedlab.runs.ownership import EVENTS, own_events, own_history
 
 CSV = "metrics.csv"
-EVENTS = "tensorboard"
 
 
 class MetricsWriter(_ExperimentWriter):
@@ -61,26 +61,36 @@ def rewrite(path: Path, fieldnames: list[str], rows: list[dict[str, Any]]) -> No
 
 
 def sizes_of_events(folder: Path) -> dict[str, int]:
-    """Bytes of each of TensorBoard's event files, by path below the run's folder."""
-    files = folder.joinpath(EVENTS).rglob("events.out.tfevents.*")
-    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(files)}
+    """Bytes of each of the run's own event files, by path below its folder."""
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in own_events(folder)}
 
 
 def cut_back(folder: Path, step: int, event_sizes: dict[str, int]) -> None:
-    """Take away what was written after a checkpoint: metrics.csv from `step` on, events past `event_sizes`."""
+    """Take away what the run wrote after a checkpoint: metrics.csv from `step` on, its events past `event_sizes`.
+
+    Raises UserError where metrics.csv is not as a run writes it. Event files of other programs stay as they are.
+    """
     path = folder / CSV
     if path.exists():
         rows = read(path)
-        rewrite(path, list(rows[0]) if rows else ["step"], [row for row in rows if int(row["step"]) < step])
-    for name in sizes_of_events(folder):
-        if name in event_sizes:
-            os.truncate(folder / name, event_sizes[name])
-        else:
-            (folder / name).unlink()
+        if rows and "step" not in rows[0]:
+            raise UserError(f"{path} is none that a run wrote (it has no column step): move it away, then resume")
+        rewrite(path, list(rows[0]) if rows else ["step"], [row for row in rows if not _from(row, step)])
+    for found in folder.joinpath(EVENTS).rglob("events.out.tfevents.*"):
+        kept = event_sizes.get(found.relative_to(folder).as_posix())
+        if kept is not None and kept < found.stat().st_size:
+            os.truncate(found, kept)
+    for own in own_events(folder):
+        if own.relative_to(folder).as_posix() not in event_sizes:
+            own.unlink()
+
+
+def _from(row: dict[str, str], step: int) -> bool:
+    """Whether the row is of this step or a later one; a row without a step is none that a run wrote."""
+    return row["step"].isdecimal() and int(row["step"]) >= step
 
 
 def clear(folder: Path) -> None:
-    """Nothing to go on from: take away what a killed run left behind."""
-    folder.joinpath(CSV).unlink(missing_ok=True)
-    for name in (EVENTS, "checkpoints"):
-        shutil.rmtree(folder / name, ignore_errors=True)
+    """Nothing to resume from: take away what a killed run left behind, and nothing else."""
+    for path in own_history(folder):
+        path.unlink(missing_ok=True)

@@ -6,12 +6,17 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from embedlab.config.errors import UserError
+from embedlab.config.tree import Config
+from embedlab.runs.ownership import note_process
 from embedlab.training.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newest_whole
+from embedlab.training.run import take_up
 
 
 def save(folder: Path, value: float) -> None:
@@ -62,6 +67,24 @@ def test_a_damaged_one_is_told_and_the_one_before_used(
         assert value_of(tmp_path) == 1.0
     assert f"{path} is damaged" in caplog.text
     assert not trap.exists()
+
+
+def test_a_checkpoint_without_a_state_is_told_in_one_line(tmp_path: Path, make_config: Callable[..., Config]) -> None:
+    """As embedlab 0.2.0 saved it with callbacks.last=null, or another program."""
+    (tmp_path / "checkpoints").mkdir()
+    save(tmp_path / "checkpoints", 1.0)
+    with pytest.raises(UserError, match=r"last\.ckpt cannot be resumed from: .*: start a new run$"):
+        take_up(make_config(), tmp_path)
+
+
+def test_a_run_that_saved_nothing_says_that_it_starts_anew(
+    tmp_path: Path, make_config: Callable[..., Config], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert take_up(make_config(), tmp_path) is None
+    assert caplog.text == ""
+    note_process(tmp_path)
+    assert take_up(make_config(), tmp_path) is None
+    assert "no checkpoint was saved before the run was stopped: starting anew" in caplog.text
 
 
 def test_a_full_disk_leaves_the_last_good_one(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ MakeConfig = Callable[..., Config]
         ([], 1),
         (["data.num_workers=1", "trainer.val_check_interval=7"], 4),  # an epoch's steps
         (["trainer.max_steps=-1", "trainer.max_epochs=2", "+trainer.accumulate_grad_batches=2"], 2),
+        (["+trainer.reload_dataloaders_every_n_epochs=1", "trainer.max_steps=22"], 2),
         (["trainer.check_val_every_n_epoch=1", "trainer.val_check_interval=1.0", "position=forgetting"], 4),
     ],
 )
