@@ -8,12 +8,13 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.positions.check import check_config
 from embedlab.runs.read_config import read_config
+from embedlab.runs.results import Results
 
 OPEN = ("evaluation.", "position.", "data.max_eval_tokens=", "data.batch_size=", "corpus.path=", "cache_dir=")
 HELP = f"""\
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(f"error: {error}")
 
 
-def run(folder: Path, overrides: list[str]) -> dict[str, Any]:
+def run(folder: Path, overrides: list[str]) -> Results:
     """Evaluate the run in `folder`, write its results.json and return what that holds; UserError if that cannot be."""
     results = read_results(folder)
     checkpoint = find_checkpoint(folder)
@@ -55,8 +56,8 @@ def run(folder: Path, overrides: list[str]) -> dict[str, Any]:
     return evaluate_again(config, checkpoint, {**results, "config": asdict(config)}, folder)
 
 
-def read_results(folder: Path) -> dict[str, Any]:
-    """results.json of a finished run."""
+def read_results(folder: Path) -> Results:
+    """results.json of a finished run; only what names the text is checked, for all else is measured anew."""
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder: give a run's folder, as outputs/runs/DATE/TIME")
     path = folder / "results.json"
@@ -68,7 +69,7 @@ def read_results(folder: Path) -> dict[str, Any]:
         raise UserError(f"{path} is not valid JSON ({error}): delete it and give the run's command again") from error
     if not isinstance(results, dict) or not isinstance(results.get("corpus"), dict):
         raise UserError(f"{path} was not written by embedlab: give the folder of an embedlab run")
-    return results
+    return cast(Results, results)
 
 
 def changed_config(folder: Path, overrides: list[str]) -> Config:

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from embedlab.data.windows import SlidingWindows
+from embedlab.runs.results import Baselines
 
 CHUNK = 1 << 20  # tokens
 
 
-def baselines(train: np.ndarray, windows: SlidingWindows, vocab_size: int) -> dict[str, float]:
+def baselines(train: np.ndarray, windows: SlidingWindows, vocab_size: int) -> Baselines:
     """`unigram` and `bigram` losses of the windows' targets, and `unigram_entropy` of the training text."""
     return {
         "unigram": unigram(train, windows, vocab_size),

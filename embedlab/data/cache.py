@@ -4,10 +4,10 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -15,11 +15,12 @@ from embedlab.config.errors import UserError
 
 log = logging.getLogger(__name__)
 META = "meta.json"  # {"files": {name: sha256}, "info": what `build` returned}
+Facts = TypeVar("Facts", bound=Mapping[str, Any])
 DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what reading a damaged folder may raise
 
 
-def cached(folder: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    """What `build` told of the folder's files; it runs only where the folder is missing or damaged.
+def cached(folder: Path, build: Callable[[Path], Facts]) -> Facts:
+    """What `build` reported of the folder's files; it runs only where the folder is missing or damaged.
 
     `build` gets an empty folder to write into and returns JSON-able facts. Any number of processes may call this at
     once: one builds, the others wait. One that is killed leaves a temporary folder, which the next builder removes.
@@ -49,7 +50,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def _read(folder: Path) -> Any:
     """The facts of a whole folder; one of DAMAGE where it is missing or not as it was written."""
     meta = json.loads((folder / META).read_bytes())
     for name, sha256 in meta["files"].items():
@@ -58,7 +59,7 @@ def _read(folder: Path) -> dict[str, Any]:
     return dict(meta["info"])
 
 
-def _build(folder: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+def _build(folder: Path, build: Callable[[Path], Facts]) -> Facts:
     for leftover in folder.parent.glob(f"{folder.name}.tmp*"):  # of a process that was killed: we hold the lock
         shutil.rmtree(leftover)
     temporary = folder.with_name(f"{folder.name}.tmp")

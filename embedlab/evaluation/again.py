@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -12,12 +11,13 @@ from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.evaluation import measure
-from embedlab.runs.results import git_state, versions, write_json
+from embedlab.runs.provenance import git_state, versions
+from embedlab.runs.results import Results, write_results
 from embedlab.training.module import LanguageModule
 from embedlab.training.summary import scores_table
 
 
-def evaluate_again(config: Config, checkpoint: Path, results: dict[str, Any], folder: Path) -> dict[str, Any]:
+def evaluate_again(config: Config, checkpoint: Path, results: Results, folder: Path) -> Results:
     """`results` with everything that evaluation measures measured anew, written to the folder and shown.
 
     Raises UserError where the text is not the one of the run, or the weights do not fit the model of the config.
@@ -36,13 +36,13 @@ def evaluate_again(config: Config, checkpoint: Path, results: dict[str, Any], fo
         module.load_state_dict(state["state_dict"])
     except Exception as error:  # torch.load and load_state_dict raise many kinds for a damaged or foreign file
         raise UserError(f"{checkpoint} does not fit this run's model: {str(error).splitlines()[0]}") from error
-    results |= measure(module.model, data, config)
+    results.update(measure(module.model, data, config))
     results["evaluated"] = {  # the run's own `command` and `versions` stay: its training is theirs
         "command": " ".join(["python", "-m", "embedlab.evaluate", *sys.argv[1:]]),
         "versions": versions(),
         "git": git_state(Path(__file__).parent),
     }
-    write_json(folder / "results.json", results)
+    write_results(folder / "results.json", results)
     console = Console(highlight=False)
     for table in (scores_table(results), lengths_table(results), order_table(results)):
         console.print(table)
@@ -50,7 +50,7 @@ def evaluate_again(config: Config, checkpoint: Path, results: dict[str, Any], fo
     return results
 
 
-def lengths_table(results: dict[str, Any]) -> Table:
+def lengths_table(results: Results) -> Table:
     """Losses on the same targets with more context."""
     table = Table("context", "windows", "nats/token", "bits/byte", "targets", title="Longer contexts, same targets")
     for entry in results["extrapolation"]:
@@ -60,7 +60,7 @@ def lengths_table(results: dict[str, Any]) -> Table:
     return table
 
 
-def order_table(results: dict[str, Any]) -> Table:
+def order_table(results: Results) -> Table:
     """What shuffling costs."""
     table = Table("last tokens kept", "nats/token", "rise", title="Order sensitivity: the tokens before are shuffled")
     for entry in results["order_sensitivity"]:

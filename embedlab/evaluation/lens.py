@@ -6,8 +6,6 @@ T5's buckets and rotary's waves all end in the logits, so a wrapper around the s
 B windows, H heads, T window.
 """
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,11 +15,12 @@ from embedlab.evaluation.loss import evaluating
 from embedlab.model.blocks import AttentionHead
 from embedlab.model.embeddings import LanguageModel
 from embedlab.positions.base import Scheme
+from embedlab.runs.results import PositionLens
 
 WINDOWS = 8  # of the trained length, evenly over the text
 
 
-def position_lens(model: LanguageModel, ids: np.ndarray, config: Config) -> dict[str, Any] | None:
+def position_lens(model: LanguageModel, ids: np.ndarray, config: Config) -> PositionLens | None:
     """logits and weights, each [layer][head][distance], means over all queries that have such a key; `windows`, how
     many were looked at. None for a head without attention.
 

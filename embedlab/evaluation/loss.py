@@ -11,6 +11,7 @@ from torch import Tensor
 from embedlab.data.windows import SlidingWindows
 from embedlab.model.embeddings import LanguageModel
 from embedlab.model.loss import token_losses
+from embedlab.runs.results import Scores
 from embedlab.training.module import scores
 
 
@@ -21,7 +22,7 @@ class Losses:
     nats: np.ndarray
     n_bytes: int
 
-    def scores(self) -> dict[str, float]:
+    def scores(self) -> Scores:
         """loss (nats/token), perplexity, bits_per_byte over all targets."""
         return scores(float(self.nats.sum()), self.nats.size, self.n_bytes)
 

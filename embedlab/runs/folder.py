@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
+from embedlab.runs.results import Results
 from embedlab.runs.same_settings import differences, plain
 
 ERROR = "error.txt"
@@ -62,13 +62,13 @@ def lock_folder(folder: Path, wait: bool) -> Iterator[None]:
             (folder / RUNNING).unlink(missing_ok=True)
 
 
-def results_of(folder: Path, config: Config) -> dict[str, Any] | None:
+def results_of(folder: Path, config: Config) -> Results | None:
     """results.json of a finished job; None where there is none. UserError where it tells of other settings."""
     path = folder / "results.json"
     if not path.exists():
         return None
     try:
-        results: dict[str, Any] = json.loads(path.read_bytes())
+        results: Results = json.loads(path.read_bytes())
         then = plain(results["config"])
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} cannot be read ({error}): move the folder away to run the job anew") from error

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from embedlab.evaluation.attention_maps import attention_by_distance
 from embedlab.model.embeddings import LanguageModel
+from embedlab.runs.results import Results
 from embedlab.tensorboard import plots
 from embedlab.tensorboard.snapshot_tables import bias_by_distance, position_table, relative_table
 from embedlab.tensorboard.writers import summary_writer
@@ -24,7 +25,7 @@ class Figures(Callback):
             for name, figure in figures(module.model, some_windows(data)).items():
                 writer.add_image(name, plots.pixels(figure), trainer.global_step, dataformats="HWC")
 
-    def on_results(self, trainer: Trainer, results: dict[str, Any]) -> None:
+    def on_results(self, trainer: Trainer, results: Results) -> None:
         """Called once by the training when results.json's content is known."""
         if (writer := summary_writer(trainer)) is None:
             return
