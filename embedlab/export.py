@@ -6,7 +6,6 @@ Rows stand in the order of the token ids. Labels are those of the projector: wit
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from omegaconf import OmegaConf
 
 from embedlab.config.errors import UserError
+from embedlab.runs.atomic_write import atomic_path, atomic_write
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,49 +77,43 @@ def write_word2vec(target: Path, weight: "Table", labels: list[str]) -> list[Pat
     row = " ".join(["%.9g"] * weight.shape[1])
     lines = (f"{label} {row % tuple(vector.tolist())}\n" for label, vector in zip(labels, weight, strict=True))
     head = f"{weight.shape[0]} {weight.shape[1]}\n"
-    return [_replace(target, lambda path: path.write_text(head + "".join(lines), encoding="utf-8"))]
+    with atomic_write(target) as file:
+        file.write(head)
+        file.writelines(lines)
+    return [target]
 
 
 def write_safetensors(target: Path, weight: "Table", labels: list[str]) -> list[Path]:
     """The tensor `tokens`, and the labels, one a line, in the file's metadata."""
     from safetensors.numpy import save_file
 
-    return [_replace(target, lambda path: save_file({"tokens": weight}, path, metadata={"labels": "\n".join(labels)}))]
+    with atomic_path(target) as beside:
+        save_file({"tokens": weight}, beside, metadata={"labels": "\n".join(labels)})
+    return [target]
 
 
 def write_npy(target: Path, weight: "Table", labels: list[str]) -> list[Path]:
     """The table, and a second file with the labels, one a line."""
     import numpy as np
 
-    def save(path: Path) -> None:
-        with open(path, "wb") as file:
-            np.save(file, weight)
-
-    return [_replace(target, save), _write_labels(target, labels)]
+    with atomic_path(target) as beside, open(beside, "wb") as file:  # given a path, np.save would add an ending
+        np.save(file, weight)
+    return [target, _write_labels(target, labels)]
 
 
 def write_tsv(target: Path, weight: "Table", labels: list[str]) -> list[Path]:
     """Numbers between tabs, and a second file with the labels: what projector.tensorflow.org loads."""
     row = "\t".join(["%.9g"] * weight.shape[1]) + "\n"
-    text = "".join(row % tuple(vector.tolist()) for vector in weight)
-    return [_replace(target, lambda path: path.write_text(text)), _write_labels(target, labels)]
+    with atomic_write(target) as file:
+        file.writelines(row % tuple(vector.tolist()) for vector in weight)
+    return [target, _write_labels(target, labels)]
 
 
 def _write_labels(target: Path, labels: list[str]) -> Path:
-    text = "\n".join(labels) + "\n"
-    beside = target.with_name(target.stem + ".labels.txt")
-    return _replace(beside, lambda path: path.write_text(text, encoding="utf-8"))
-
-
-def _replace(target: Path, write: Callable[[Path], object]) -> Path:
-    """Nobody ever reads half a file."""
-    part = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        write(part)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
-    return target
+    path = target.with_name(target.stem + ".labels.txt")
+    with atomic_write(path) as file:
+        file.writelines(f"{label}\n" for label in labels)
+    return path
 
 
 WRITERS: dict[str, tuple[str, "Callable[[Path, Table, list[str]], list[Path]]"]] = {

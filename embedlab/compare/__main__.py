@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedlab.config.errors import UserError
+from embedlab.runs.atomic_write import atomic_path
 
 if TYPE_CHECKING:
     from embedlab.compare.comparison import Comparison
@@ -140,8 +141,9 @@ def _write(comparison: "Comparison", refused: list[str], folder: Path, command: 
     outputs.clear_figures(folder)
     names = []
     for chart in (chart for group in drawn for chart in group):
-        (folder / "figures" / f"{chart.name}.svg").write_text(chart.svg, encoding="utf-8")
-        (folder / "figures" / f"{chart.name}.png").write_bytes(chart.png)
+        outputs.write_whole(folder / "figures" / f"{chart.name}.svg", chart.svg)
+        with atomic_path(folder / "figures" / f"{chart.name}.png") as beside:
+            beside.write_bytes(chart.png)
         names += [f"{chart.name}.svg", f"{chart.name}.png"]
     outputs.write(comparison, folder, refused, names)
     outputs.write_whole(folder / "report.html", report.page(comparison, refused, drawn, styles, command))

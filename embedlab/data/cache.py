@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 
 from embedlab.config.errors import UserError
+from embedlab.runs.atomic_write import atomic_folder
 
 log = logging.getLogger(__name__)
 META = "meta.json"  # {"files": {name: sha256}, "info": what `build` returned}
@@ -60,21 +60,10 @@ def _read(folder: Path) -> Any:
 
 
 def _build(folder: Path, build: Callable[[Path], Facts]) -> Facts:
-    for leftover in folder.parent.glob(f"{folder.name}.tmp*"):  # of a process that was killed: we hold the lock
-        shutil.rmtree(leftover)
-    temporary = folder.with_name(f"{folder.name}.tmp")
-    temporary.mkdir()
-    try:
-        info = build(temporary)
-        files = {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}
-        (temporary / META).write_text(json.dumps({"files": files, "info": info}, indent=1), encoding="utf-8")
-        if folder.is_dir():
-            shutil.rmtree(folder)
-        else:
-            folder.unlink(missing_ok=True)
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with atomic_folder(folder) as new:
+        info = build(new)
+        files = {path.name: sha256_of(path) for path in sorted(new.iterdir())}
+        (new / META).write_text(json.dumps({"files": files, "info": info}, indent=1), encoding="utf-8")
     return info
 
 
