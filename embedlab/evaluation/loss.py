@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from embedlab.data.windows import SlidingWindows
 from embedlab.model.embeddings import LanguageModel
@@ -32,8 +32,8 @@ class Losses:
 
 
 @contextmanager
-def evaluating(model: LanguageModel) -> Iterator[None]:
-    """No gradient, no dropout; the model is left in its mode."""
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """No gradient, no dropout meanwhile; the model, or a part of one, is left in its mode."""
     was_training = model.training
     model.eval()
     try:

@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from embedlab.data.token_counts import count_tokens, most_frequent_first
 from embedlab.data.tokenizer import Tokenizer
 from embedlab.evaluation.loss import evaluating
+from embedlab.evaluation.neighbours import nearest
 from embedlab.model.embeddings import LanguageModel
 from embedlab.runs.results import Neighbour, Neighbours, PositionTable, Tables, TokenTable
 
@@ -23,9 +25,9 @@ def tables(model: LanguageModel, ids: np.ndarray, tokenizer: Tokenizer) -> Table
     Of the token table only the most frequent tokens of the text `ids` count: others hardly moved from their random
     start.
     """
-    tokens, counts = np.unique(ids, return_counts=True)
-    chosen = np.argsort(-counts, kind="stable")[:MAX_ROWS]
-    tokens, counts = tokens[chosen].astype(np.int64), counts[chosen]
+    counts = count_tokens(ids)
+    tokens = most_frequent_first(counts, unseen=False)[:MAX_ROWS]
+    counts = counts[tokens]
     with evaluating(model):
         rows = model.tokens.weight[torch.from_numpy(tokens)].double().cpu()  # (R, D)
         positions = model.scheme.table()
@@ -97,16 +99,13 @@ def mean_cosine(rows: Tensor) -> float:
 def neighbours(rows: Tensor, tokens: np.ndarray, counts: np.ndarray, tokenizer: Tokenizer) -> list[Neighbours]:
     """For the most frequent tokens that are letters only: token (its text), count, and its nearest other rows by
     cosine, as {"token", "cosine"}. rows (R, D) belong to `tokens` (R,), the most frequent first."""
-    unit = F.normalize(rows, dim=1)
     words = [i for i, token in enumerate(tokens) if tokenizer.decode([token]).strip().isalpha()][:N_WORDS]
+    near = nearest(rows.numpy(), np.array(words, dtype=np.int64), N_NEIGHBOURS)
     found: list[Neighbours] = []
-    for i in words:
-        cosines = unit @ unit[i]  # (R,)
-        cosines[i] = -torch.inf
-        near = cosines.topk(min(N_NEIGHBOURS, len(rows) - 1))
-        pairs = zip(near.indices.tolist(), near.values.tolist(), strict=True)
+    for i, near_rows, cosines in zip(words, near.rows.tolist(), near.cosines.tolist(), strict=True):
         near_tokens: list[Neighbour] = [
-            {"token": tokenizer.decode([tokens[j]]), "cosine": round(cosine, 4)} for j, cosine in pairs
+            {"token": tokenizer.decode([tokens[j]]), "cosine": round(cosine, 4)}
+            for j, cosine in zip(near_rows, cosines, strict=True)
         ]
         found.append({"token": tokenizer.decode([tokens[i]]), "count": int(counts[i]), "neighbours": near_tokens})
     return found

@@ -7,7 +7,7 @@ import torch
 from lightning import Callback, Trainer
 from matplotlib.figure import Figure
 
-from embedlab.evaluation.attention_maps import attention_by_distance
+from embedlab.evaluation.lens import attention_by_distance
 from embedlab.model.embeddings import LanguageModel
 from embedlab.runs.results import Results
 from embedlab.tensorboard import plots
@@ -48,7 +48,7 @@ def figures(model: LanguageModel, ids: torch.Tensor) -> dict[str, Figure]:
     for table in (position_table(scheme), relative_table(scheme)):
         if table is not None:
             made[f"figures/{table.name}_similarity"] = plots.similarity(table.vectors, str(table.columns["row"][0]))
-    attention = attention_by_distance(model, ids.to(model.tokens.weight.device))
+    attention = attention_by_distance(model, ids)
     if attention is not None:
         made["figures/attention_by_distance"] = plots.by_distance(attention.numpy(), "mean attention weight", log=True)
     biased = [layer for layer in range(scheme.shape.n_layers) if "bias" in scheme.hooks(layer)]
