@@ -51,7 +51,7 @@ def run(folder: Path, overrides: list[str]) -> Results:
     checkpoint = find_checkpoint(folder)
     config = changed_config(folder, overrides)
 
-    from embedlab.evaluation.again import evaluate_again  # torch: seconds that a mistake need not wait for
+    from embedlab.evaluation.reevaluate import evaluate_again  # torch: seconds that a mistake need not wait for
 
     return evaluate_again(config, checkpoint, {**results, "config": asdict(config)}, folder)
 

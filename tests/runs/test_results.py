@@ -11,7 +11,7 @@ import pytest
 
 from embedlab.config.tree import Config
 from embedlab.evaluation import measure
-from embedlab.evaluation.again import evaluate_again
+from embedlab.evaluation.reevaluate import evaluate_again
 from embedlab.runs.provenance import git_state
 from embedlab.runs.results import PositionLens, Results, Scores
 from embedlab.runs.results_keys import declared, fields, key_table, units
