@@ -9,8 +9,7 @@ from embedlab import positions
 from embedlab.config.tree import Config
 from embedlab.evaluation.lens import Watched, attention_by_distance
 from embedlab.model.embeddings import LanguageModel
-from embedlab.tensorboard.figures import figures
-from embedlab.tensorboard.plots import pixels
+from embedlab.tensorboard.figures import figures, pixels
 from embedlab.tensorboard.texts import continued
 
 SMALL = ("model.embedding_dim=16", "model.n_heads=2", "data.context_length=8")
