@@ -13,6 +13,7 @@ from typing import cast
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.positions.check import check_config
+from embedlab.runs.folder import BEST, LAST, weights_to_judge
 from embedlab.runs.read_config import read_config
 from embedlab.runs.results import Results
 
@@ -82,10 +83,9 @@ def changed_config(folder: Path, overrides: list[str]) -> Config:
 
 def find_checkpoint(folder: Path) -> Path:
     """The lowest validation loss's weights; the last ones where no validation was reached."""
-    for name in ("best.ckpt", "last.ckpt"):
-        if (path := folder / "checkpoints" / name).is_file():
-            return path
-    raise UserError(f"{folder}/checkpoints holds neither best.ckpt nor last.ckpt: without weights nothing is measured")
+    if (path := weights_to_judge(folder)) is not None:
+        return path
+    raise UserError(f"{folder}/checkpoints holds neither {BEST} nor {LAST}: without weights nothing is measured")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from embedlab.runs.same_settings import differences, plain
 ERROR = "error.txt"
 RUNNING = ".running"  # the process that works on the job; one that was killed leaves it
 LOCK = ".lock"
+BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"  # in the folder's checkpoints/
 LONGEST = 120  # characters; file names end at 255 bytes, and files below get names of their own
 
 
@@ -83,7 +84,13 @@ def results_of(folder: Path, config: Config) -> Results | None:
 
 def interrupted(folder: Path) -> bool:
     """Whether there is a checkpoint to go on from."""
-    return any((folder / "checkpoints" / name).exists() for name in ("last.ckpt", "previous.ckpt"))
+    return any((folder / "checkpoints" / name).exists() for name in (LAST, PREVIOUS))
+
+
+def weights_to_judge(folder: Path) -> Path | None:
+    """The checkpoint of the lowest validation loss; the last one if nothing was validated; None if there is neither."""
+    paths = (folder / "checkpoints" / name for name in (BEST, LAST))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def killed(folder: Path) -> bool:

@@ -21,14 +21,14 @@ from embedlab.data.datamodule import TextData
 from embedlab.model.embeddings import LanguageModel
 from embedlab.model.pretrained import load_table
 from embedlab.positions.config import shape_of
-from embedlab.runs.folder import interrupted
+from embedlab.runs.folder import BEST, LAST, PREVIOUS, interrupted
 from embedlab.runs.provenance import git_state, versions
 from embedlab.runs.results import SCHEMA, Measured, Results, write_results
 from embedlab.runs.same_settings import differences, plain
 from embedlab.training.costs import Costs, peak_memory_bytes
 from embedlab.training.module import LanguageModule
 from embedlab.training.resume import history
-from embedlab.training.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newest_whole
+from embedlab.training.resume.checkpoints import AtomicCheckpointIO, newest_whole
 from embedlab.training.summary import show
 from embedlab.training.threads import set_threads
 
@@ -183,7 +183,7 @@ def _reason(error: Exception) -> str:
 
 def load_best(module: LanguageModule, folder: Path) -> None:
     """Put the weights of the lowest validation loss back; the last ones where no validation was reached."""
-    best = folder / "checkpoints" / "best.ckpt"
+    best = folder / "checkpoints" / BEST
     if best.exists():
         state = torch.load(best, map_location=module.device, weights_only=True)
         module.load_state_dict(state["state_dict"])

@@ -13,10 +13,10 @@ import torch
 from lightning import Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from embedlab.runs.folder import LAST
 from embedlab.runs.same_settings import plain
 from embedlab.runs.signals import at_once, handled_by
 from embedlab.training.module import LanguageModule
-from embedlab.training.resume.checkpoints import LAST
 from embedlab.training.resume.history import sizes_of_events
 
 log = logging.getLogger("embedlab")

@@ -11,9 +11,9 @@ from lightning.fabric.plugins import CheckpointIO
 
 from embedlab.config.errors import UserError
 from embedlab.runs.atomic_write import atomic_path
+from embedlab.runs.folder import LAST, PREVIOUS
 
 log = logging.getLogger("embedlab")
-LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 
 class AtomicCheckpointIO(CheckpointIO):

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from embedlab.training.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newest_whole
+from embedlab.runs.folder import LAST, PREVIOUS
+from embedlab.training.resume.checkpoints import AtomicCheckpointIO, newest_whole
 
 
 def save(folder: Path, value: float) -> None:

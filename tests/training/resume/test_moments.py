@@ -13,8 +13,8 @@ import torch
 
 from embedlab.config.tree import Config
 from embedlab.evaluation import measure
+from embedlab.runs.folder import LAST, PREVIOUS
 from embedlab.training import run as training
-from embedlab.training.resume.checkpoints import LAST, PREVIOUS
 from tests.training.resume.test_kill import bits
 
 MakeConfig = Callable[..., Config]
