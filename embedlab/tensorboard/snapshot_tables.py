@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from embedlab.data.token_counts import Ids
-from embedlab.data.token_labels import Tokens, token_kind, token_label
+from embedlab.data.token_labels import Vocabulary, token_kind, token_label
 from embedlab.evaluation.neighbours import nearest
 from embedlab.positions.base import Scheme
 from embedlab.tensorboard.projector_files import NEXT_POINT, Table
 
 
-def token_table(weight: torch.Tensor, tokenizer: Tokens, counts: Ids, ids: Ids, neighbours_of: int) -> Table:
+def token_table(weight: torch.Tensor, tokenizer: Vocabulary, counts: Ids, ids: Ids, neighbours_of: int) -> Table:
     """The rows `ids` of the token table (V, D), with what is known of each token.
 
     Nearest neighbours (by cosine, among the rows shown) are told of the first `neighbours_of` rows: the vectors of
@@ -78,7 +78,9 @@ def bias_by_distance(scheme: Scheme, layer: int) -> torch.Tensor:
 
 
 @torch.no_grad()
-def sum_table(scheme: Scheme, weight: torch.Tensor, tokenizer: Tokens, ids: Sequence[int], places: int) -> Table | None:
+def sum_table(
+    scheme: Scheme, weight: torch.Tensor, tokenizer: Vocabulary, ids: Sequence[int], places: int
+) -> Table | None:
     """Token + position for each token at up to `places` positions spread over the window; a line joins a token's."""
     if "embed" not in scheme.hooks() or not ids:
         return None
