@@ -8,13 +8,15 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.positions.check import check_config
 from embedlab.runs.escaping import printable
+from embedlab.runs.folder import BEST, LAST, weights_to_judge
 from embedlab.runs.read_config import read_config
+from embedlab.runs.results import Results
 from embedlab.runs.streams import accept_any_text
 
 OPEN = ("evaluation.", "position.", "data.max_eval_tokens=", "data.batch_size=", "corpus.path=", "cache_dir=")
@@ -47,7 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(printable(f"error: {error}"))
 
 
-def run(folder: Path, overrides: list[str]) -> dict[str, Any]:
+def run(folder: Path, overrides: list[str]) -> Results:
     """Evaluate the run in `folder`, write evaluated/DATE_TIME.json there and return what that holds.
 
     Raises UserError where the run, its files or the settings do not allow it.
@@ -56,13 +58,13 @@ def run(folder: Path, overrides: list[str]) -> dict[str, Any]:
     checkpoint = find_checkpoint(folder)
     config = changed_config(folder, overrides)
 
-    from embedlab.evaluation.again import evaluate_again  # torch: seconds that a mistake need not wait for
+    from embedlab.evaluation.reevaluate import evaluate_again  # torch: seconds that a mistake need not wait for
 
     return evaluate_again(config, checkpoint, {**results, "config": asdict(config)}, folder)
 
 
-def read_results(folder: Path) -> dict[str, Any]:
-    """results.json of a finished run."""
+def read_results(folder: Path) -> Results:
+    """results.json of a finished run; only what names the text is checked, for all else is measured anew."""
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder: give a run's folder, as outputs/runs/DATE/TIME")
     path = folder / "results.json"
@@ -74,7 +76,7 @@ def read_results(folder: Path) -> dict[str, Any]:
         raise UserError(f"{path} is not valid JSON ({error}): delete it and give the run's command again") from error
     if not isinstance(results, dict) or not isinstance(results.get("corpus"), dict):
         raise UserError(f"{path} was not written by embedlab: give the folder of an embedlab run")
-    return results
+    return cast(Results, results)
 
 
 def changed_config(folder: Path, overrides: list[str]) -> Config:
@@ -87,10 +89,9 @@ def changed_config(folder: Path, overrides: list[str]) -> Config:
 
 def find_checkpoint(folder: Path) -> Path:
     """The lowest validation loss's weights; the last ones where no validation was reached."""
-    for name in ("best.ckpt", "last.ckpt"):
-        if (path := folder / "checkpoints" / name).is_file():
-            return path
-    raise UserError(f"{folder}/checkpoints holds neither best.ckpt nor last.ckpt: without weights nothing is measured")
+    if (path := weights_to_judge(folder)) is not None:
+        return path
+    raise UserError(f"{folder}/checkpoints holds neither {BEST} nor {LAST}: without weights nothing is measured")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from embedlab.config.errors import UserError
 from embedlab.config.paths import with_values
 from embedlab.runs.escaping import printable
+from embedlab.runs.folder import weights_to_judge
 from embedlab.runs.read_config import relative_paths
 from embedlab.runs.streams import accept_any_text
 
@@ -59,8 +60,7 @@ def export(run: Path, form: str, to: Path | None = None) -> list[Path]:
 
 def read_run(run: Path) -> "tuple[Table, list[str]]":
     """Token table and labels of a run's best checkpoint, or of its last one where nothing was validated."""
-    checkpoints = [run / "checkpoints" / name for name in ("best.ckpt", "last.ckpt")]
-    found = next((path for path in checkpoints if path.is_file()), None)
+    found = weights_to_judge(run)
     settings = run / ".hydra" / "config.yaml"
     if found is None or not settings.is_file():
         raise UserError(f"{run} is no run's folder: give one that holds checkpoints/best.ckpt and .hydra/config.yaml")

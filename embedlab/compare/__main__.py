@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedlab.config.errors import UserError
+from embedlab.runs.atomic_write import atomic_path
 from embedlab.runs.escaping import one_line
 from embedlab.runs.streams import accept_any_text
 
@@ -147,8 +148,9 @@ def _write(comparison: "Comparison", refused: list[str], folder: Path, command: 
     outputs.clear_figures(folder)
     outputs.write(comparison, folder, refused, names)
     for chart in shown:
-        (folder / "figures" / f"{chart.name}.svg").write_text(chart.svg, encoding="utf-8")
-        (folder / "figures" / f"{chart.name}.png").write_bytes(chart.png)
+        outputs.write_whole(folder / "figures" / f"{chart.name}.svg", chart.svg)
+        with atomic_path(folder / "figures" / f"{chart.name}.png") as beside:
+            beside.write_bytes(chart.png)
     outputs.write_whole(folder / "report.html", report.page(comparison, refused, drawn, styles, command))
 
 

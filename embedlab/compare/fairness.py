@@ -7,6 +7,7 @@ from embedlab.compare.comparison import Comparison
 from embedlab.compare.reading import Run, clean
 from embedlab.compare.rows import Group, Row
 from embedlab.compare.varying import RATE, natural, show
+from embedlab.compare.wording import join_words
 
 SAME_SIZE = 0.01  # parameter counts closer than this share count as equal
 VERSIONS = ("embedlab", "torch", "lightning", "python")
@@ -35,7 +36,7 @@ def refusals(comparison: Comparison) -> list[str]:
     for key in sorted({key for group in comparison.groups for key in group.reason}):
         values = sorted({group.reason[key] for group in comparison.groups})
         reason = why.get(key, "the scores are of different target tokens")
-        found.append(f"not ranked together: {key} is {_list(values)}, and {reason}")
+        found.append(f"not ranked together: {key} is {join_words(values)}, and {reason}")
     return found
 
 
@@ -43,7 +44,7 @@ def _seeds(group: Group) -> Iterator[str]:
     if all(row.mean.n == 1 for row in group.rows):
         yield "every setting has one seed: no interval and no p-value can be given; run more seeds, as seed=1,2,3"
     elif single := [row.label for row in group.rows if row.mean.n == 1]:
-        yield f"one seed only, so no interval and no p-value: {_list(single)}"
+        yield f"one seed only, so no interval and no p-value: {join_words(single)}"
     for row in group.rows:
         if row.lost:
             yield (
@@ -52,10 +53,11 @@ def _seeds(group: Group) -> Iterator[str]:
             )
     unpaired = [row.label for row in group.rows if row.difference and row.difference.method == "welch"]
     if unpaired:
-        yield f"seeds are not those of the baseline, so Welch's test, which finds less than pairs: {_list(unpaired)}"
+        rows = join_words(unpaired)
+        yield f"seeds are not those of the baseline, so Welch's test, which finds less than pairs: {rows}"
     flat = [row.label for row in group.rows if row.difference and row.difference.p is None and row.difference.n > 1]
     if flat:
-        yield f"the difference is the same at every seed, so there is no spread to test against: {_list(flat)}"
+        yield f"the difference is the same at every seed, so there is no spread to test against: {join_words(flat)}"
     repeated = sum(len(row.runs) - len({run.seed for run in row.runs}) for row in group.rows)
     if repeated and not group.rows[0].keys.keys() & {"seed"}:
         yield (
@@ -64,7 +66,7 @@ def _seeds(group: Group) -> Iterator[str]:
         )
     gone = {row.label for row in group.rows if row.difference is None and not row.is_baseline}
     if gone:
-        yield f"no baseline {group.baseline} with the same other settings, so no difference: {_list(sorted(gone))}"
+        yield f"no baseline {group.baseline} with the same other settings, so no difference: {join_words(sorted(gone))}"
 
 
 def _averaged(group: Group, within: Sequence[str]) -> Iterator[str]:
@@ -73,7 +75,7 @@ def _averaged(group: Group, within: Sequence[str]) -> Iterator[str]:
         values = sorted({run.settings.get(key) for run in group.runs}, key=natural)
         if len(values) < 2:
             continue
-        yield f"rows average over {key} ({_list([show(value) for value in values])})"
+        yield f"rows average over {key} ({join_words([show(value) for value in values])})"
         if len(sets) > 1:
             yield f"not every row has every {key}: compare the differences, which use shared ones, not the means"
 
@@ -83,19 +85,19 @@ def _tuning(group: Group) -> Iterator[str]:
     if tuned:
         names = sorted({key for row in tuned for key, _ in row.tuned or ()})
         yield (
-            f"tried at several values: {_list(names)}; each row shows the ones with the best validation score (test "
-            "scores are not looked at for this choice)"
+            f"tried at several values: {join_words(names)}; each row shows the ones with the best validation score "
+            "(test scores are not looked at for this choice)"
         )
         counts = Counter(max(1, len(row.tried)) for row in group.rows)
         if len(counts) > 1:
-            told = _list([f"{rows} rows {tries} times" for tries, rows in sorted(counts.items())])
+            told = join_words([f"{rows} rows {tries} times" for tries, rows in sorted(counts.items())])
             yield f"not every row was tried equally often ({told}): more tries favour a row"
         elif len({tuple(row.tried) for row in group.rows}) > 1:
             yield f"every row was tried {len(tuned[0].tried)} times, but not all at the same values"
     elif RATE not in group.rows[0].keys:
         rates = {run.settings.get(RATE) for row in group.rows for run in row.runs}
         if len(rates) > 1:
-            yield f"{RATE} differs between rows ({_list([show(r) for r in sorted(rates, key=natural)])})"
+            yield f"{RATE} differs between rows ({join_words([show(r) for r in sorted(rates, key=natural)])})"
 
 
 def _sizes(group: Group) -> Iterator[str]:
@@ -108,7 +110,7 @@ def _sizes(group: Group) -> Iterator[str]:
 def _alike(comparison: Comparison) -> Iterator[str]:
     for key, others in comparison.together.items():
         if set(others) != {"data.stride"} or key != "data.context_length":  # the stride follows by default
-            yield f"{key} changes together with {_list(others)}: which of them makes a difference cannot be told"
+            yield f"{key} changes together with {join_words(others)}: which of them makes a difference cannot be told"
     runs = comparison.runs
     if len(_values(runs, "data.context_length")) > 1:
         yield "trained windows differ in length (data.context_length): scores are of tokens with more or less context"
@@ -129,17 +131,17 @@ def _weak(rows: Sequence[Row]) -> Iterator[str]:
         if loss is not None and bigram is not None and loss >= bigram:
             weak.append(row.label)
     if weak:
-        yield f"no better than counting pairs of tokens (bigram baseline), so hardly trained: {_list(weak)}"
+        yield f"no better than counting pairs of tokens (bigram baseline), so hardly trained: {join_words(weak)}"
 
 
 def _versions(runs: Sequence[Run]) -> Iterator[str]:
     for name in VERSIONS:
         found = sorted({version for run in runs if (version := run.text("versions", name))})
         if len(found) > 1:
-            yield f"runs were made with different versions of {name}: {_list(found)}"
+            yield f"runs were made with different versions of {name}: {join_words(found)}"
     commits = sorted({commit[:9] for run in runs if (commit := run.text("git", "commit"))})
     if len(commits) > 1:
-        yield f"runs were made from different commits: {_list(commits)}"
+        yield f"runs were made from different commits: {join_words(commits)}"
     dirty = sum(run.part("git", "dirty") is True for run in runs)
     if dirty:
         yield f"{dirty} of {len(runs)} runs were made from code with uncommitted changes"
@@ -154,15 +156,8 @@ def _cautions(runs: Sequence[Run]) -> Iterator[str]:
             if isinstance(caution, str) and caution:
                 about[clean(caution)].add(show(run.settings["position"]))
     for caution, schemes in sorted(about.items()):
-        yield f"{_list(sorted(schemes), 4)}: {caution}"
+        yield f"{join_words(sorted(schemes), 5)}: {caution}"
 
 
 def _values(runs: Iterable[Run], key: str) -> set[str]:
     return {show(run.settings[key]) for run in runs if key in run.settings}
-
-
-def _list(words: Sequence[str], most: int = 8) -> str:
-    """`a, b and c`, or the first few and how many more."""
-    if len(words) > most:
-        return f"{', '.join(words[:most])} and {len(words) - most} more"
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

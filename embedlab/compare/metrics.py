@@ -5,20 +5,11 @@ from dataclasses import dataclass
 
 from embedlab.compare.reading import Run, number
 from embedlab.config.errors import UserError
+from embedlab.runs.results_keys import units
 
 DEFAULTS = ("test.bits_per_byte", "val.bits_per_byte", "test.loss", "val.loss")
-UNITS = {
-    "bits_per_byte": "bits/byte",
-    "loss": "nats/token",
-    "perplexity": "perplexity",
-    "tokens_per_second": "tokens/s",
-    "eval_tokens_per_second": "tokens/s",
-    "train_seconds": "s",
-    "peak_memory_bytes": "bytes",
-    "rise": "nats/token",
-}
 HIGHER_IS_BETTER = ("tokens_per_second", "eval_tokens_per_second")
-NATS = ("loss", "perplexity", "rise")  # per token: means nothing across tokenizers
+PER_TOKEN = ("nats/token", "perplexity")  # units that mean nothing across tokenizers
 NOT_SCORES = ("seed", "schema", "config", "corpus")
 
 
@@ -29,24 +20,27 @@ class Metric:
     name: str
 
     @property
-    def last(self) -> str:
-        return {"extrapolation": "bits_per_byte", "order_sensitivity": "rise"}.get(
-            self.name.partition(".")[0], self.name.rpartition(".")[2]
-        )
+    def key(self) -> str:
+        """The key of results.json that holds it, as the schema names it."""
+        first = self.name.partition(".")[0]
+        return {
+            "extrapolation": "extrapolation.bits_per_byte",
+            "order_sensitivity": "order_sensitivity.rise",
+        }.get(first, self.name)
 
     @property
     def unit(self) -> str:
-        """Unit in words, "" where it has none."""
-        return UNITS.get(self.last, "")
+        """Unit in words; "" if it has none."""
+        return units().get(self.key, "")
 
     @property
     def higher_is_better(self) -> bool:
-        return self.last in HIGHER_IS_BETTER
+        return self.key in HIGHER_IS_BETTER
 
     @property
     def per_token(self) -> bool:
         """Whether it only compares within one tokenizer."""
-        return self.last in NATS
+        return self.unit in PER_TOKEN
 
     @property
     def tuned_by(self) -> "Metric":

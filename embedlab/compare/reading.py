@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from embedlab.runs.escaping import one_line
+from embedlab.runs.results import SCHEMA
 
-SCHEMA = 1  # of results.json; a file without the field is read as this one
 LARGEST = 64 * 2**20  # bytes; a real results.json has some 10 kB
 HUGE = 1e60  # nothing measured here is larger, and the fourth power still fits a float
 NOT_RUNS = {"checkpoints", ".hydra", "tensorboard", ".git", "__pycache__"}  # never hold runs of their own
@@ -170,7 +170,7 @@ def _run(folder: str) -> Run | Left:
         return left("foreign", "results.json is not embedlab's: no object")
     if results.get("error"):
         return left("failed", f"failed: {clean(str(results['error']), 200)}")
-    schema = results.get("schema", SCHEMA)
+    schema = results.get("schema", SCHEMA)  # a file without it is read as this one
     if schema != SCHEMA:
         maker = (
             f"embedlab {clean(str((results.get('versions') or {}).get('embedlab', '?')), 20)}"

@@ -19,6 +19,7 @@ from embedlab.compare.reading import Run, clean
 from embedlab.compare.rows import Group, Row
 from embedlab.compare.varying import show
 from embedlab.compare.verdict import cells, decimals, headings, interval, more, p_value, plain, seeds, signed, verdict
+from embedlab.compare.wording import join_words
 
 MOST = 400  # rows of a table on the page; all are in comparison.csv
 COMMANDS = 200
@@ -42,7 +43,7 @@ def page(
 ) -> str:
     """The whole report; `charts` has one list for each group."""
     schemes = list(dict.fromkeys(row.colour_key for row in comparison.rows))
-    title = f"{_names(schemes)} compared"
+    title = f"{join_words(schemes, 4)} compared"
     count = len({run.seed for run in comparison.runs})
     parts = [
         *_question(comparison),
@@ -63,18 +64,12 @@ def page(
     )
 
 
-def _names(words: Sequence[str], most: int = 4) -> str:
-    if len(words) > most:
-        return f"{', '.join(words[: most - 1])} and {len(words) - most + 1} more"
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-
-
 def _question(comparison: Comparison) -> Iterator[str]:
     metric, runs = comparison.metric, comparison.runs
     best = "highest" if metric.higher_is_better else "lowest"
     unit = f" in {metric.unit}" if metric.unit else ""
-    texts = _names(sorted({show(run.settings["corpus"]) for run in runs}))
-    tokenizers = _names(sorted({show(run.settings["tokenizer"]) for run in runs}))
+    texts = join_words(sorted({show(run.settings["corpus"]) for run in runs}), 4)
+    tokenizers = join_words(sorted({show(run.settings["tokenizer"]) for run in runs}), 4)
     yield "<section><h2>What was compared, and how</h2>"
     yield (
         f"<p>Which setting of <code>{escape(', '.join(comparison.by))}</code> gives the {best} "

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from embedlab.data.token_counts import count_tokens
 from embedlab.data.windows import SlidingWindows
+from embedlab.runs.results import Baselines
 
 CHUNK = 1 << 20  # tokens
 
 
-def baselines(train: np.ndarray, windows: SlidingWindows, vocab_size: int) -> dict[str, float]:
+def baselines(train: np.ndarray, windows: SlidingWindows, vocab_size: int) -> Baselines:
     """`unigram` and `bigram` losses of the windows' targets, and `unigram_entropy` of the training text."""
     return {
         "unigram": unigram(train, windows, vocab_size),
@@ -25,7 +27,7 @@ def baselines(train: np.ndarray, windows: SlidingWindows, vocab_size: int) -> di
 
 def unigram(train: np.ndarray, windows: SlidingWindows, vocab_size: int) -> float:
     """Cross-entropy of the targets under the training text's word frequencies, whatever stands before."""
-    counts = _counts(train, vocab_size)
+    counts = count_tokens(train, vocab_size)
     _, targets = _pairs(windows)
     return float(-np.log((counts[targets] + 1) / (len(train) + vocab_size)).mean())
 
@@ -39,24 +41,15 @@ def bigram(train: np.ndarray, windows: SlidingWindows, vocab_size: int) -> float
         keys = chunk[:-1] * vocab_size + chunk[1:]
         places = np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)
         pairs += np.bincount(places[wanted[places] == keys], minlength=len(wanted))
-    firsts = _counts(train[:-1], vocab_size)
+    firsts = count_tokens(train[:-1], vocab_size)
     return float(-np.log((pairs[back] + 1) / (firsts[inputs] + vocab_size)).mean())
 
 
 def unigram_entropy(ids: np.ndarray) -> float:
     """Entropy of the text's own word frequencies: the least that any unigram model can reach on it."""
-    counts = _counts(ids, 0)
+    counts = count_tokens(ids)
     p = counts[counts > 0] / len(ids)
     return float(-(p * np.log(p)).sum())
-
-
-def _counts(ids: np.ndarray, vocab_size: int) -> np.ndarray:
-    counts = np.zeros(vocab_size, dtype=np.int64)
-    for chunk in _chunks(ids, overlap=0):
-        found = np.bincount(chunk, minlength=len(counts))
-        found[: len(counts)] += counts
-        counts = found
-    return counts
 
 
 def _chunks(ids: np.ndarray, overlap: int) -> Iterator[np.ndarray]:

@@ -4,23 +4,24 @@ import hashlib
 import json
 import logging
 import os
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
 from embedlab.config.errors import UserError
+from embedlab.runs.atomic_write import atomic_folder
 
 log = logging.getLogger(__name__)
 META = "meta.json"  # {"files": {name: sha256}, "info": what `build` returned}
+Facts = TypeVar("Facts", bound=Mapping[str, Any])
 DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what reading a damaged folder may raise
 
 
-def cached(folder: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    """What `build` told of the folder's files; it runs only where the folder is missing or damaged.
+def cached(folder: Path, build: Callable[[Path], Facts]) -> Facts:
+    """What `build` reported of the folder's files; it runs only where the folder is missing or damaged.
 
     `build` gets an empty folder to write into and returns JSON-able facts. Any number of processes may call this at
     once: one builds, the others wait. One that is killed leaves a temporary folder, which the next builder removes.
@@ -50,7 +51,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def _read(folder: Path) -> Any:
     """The facts of a whole folder; one of DAMAGE where it is missing or not as it was written."""
     meta = json.loads((folder / META).read_bytes())
     for name, sha256 in meta["files"].items():
@@ -59,19 +60,12 @@ def _read(folder: Path) -> dict[str, Any]:
     return dict(meta["info"])
 
 
-def _build(folder: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    temporary = folder.with_name(f"{folder.name}.tmp")
-    if temporary.exists():  # of a process that was killed: we hold the lock
-        shutil.rmtree(temporary)
-    temporary.mkdir()
-    try:
-        info = build(temporary)
-        files = {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}
-        (temporary / META).write_text(json.dumps({"files": files, "info": info}, indent=1), encoding="utf-8")
+def _build(folder: Path, build: Callable[[Path], Facts]) -> Facts:
+    with atomic_folder(folder) as new:
+        info = build(new)
+        files = {path.name: sha256_of(path) for path in sorted(new.iterdir())}
+        (new / META).write_text(json.dumps({"files": files, "info": info}, indent=1), encoding="utf-8")
         _remove_damaged(folder, {*files, META})
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return info
 
 

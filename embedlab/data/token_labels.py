@@ -12,7 +12,7 @@ import re
 from typing import Protocol
 
 
-class Tokens(Protocol):
+class Vocabulary(Protocol):
     """What this module needs of a tokenizer."""
 
     def token_bytes(self, token: int) -> bytes: ...
@@ -49,12 +49,12 @@ def label(raw: bytes) -> str:
     return text
 
 
-def token_label(tokenizer: Tokens, token: int) -> str:
+def token_label(tokenizer: Vocabulary, token: int) -> str:
     """Return the label of a token id; `\\id100256` for an id that the encoding does not use."""
     return label(tokenizer.token_bytes(token)) or rf"\id{token}"
 
 
-def token_kind(tokenizer: Tokens, token: int) -> str:
+def token_kind(tokenizer: Vocabulary, token: int) -> str:
     """Return the kind of a token id, as `kind` does, or `special`."""
     return "special" if tokenizer.is_special(token) else kind(tokenizer.token_bytes(token))
 

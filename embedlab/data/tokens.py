@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from embedlab.data.cache import cached
 from embedlab.data.corpus import Corpus, Document, open_corpus
 from embedlab.data.pieces import safe_pieces, split_at
 from embedlab.data.tokenizer import Tokenizer
+from embedlab.runs.results import Corpus as CorpusResults
+from embedlab.runs.results import CorpusFacts, Splits
 
 log = logging.getLogger(__name__)
 RECIPE = 1  # raise it when the same corpus and tokenizer would give other ids
@@ -35,7 +37,7 @@ class Tokens:
     train: np.ndarray
     val: np.ndarray
     test: np.ndarray
-    corpus: dict[str, Any]  # name, sha256, tokens, bytes, documents, splits {train: tokens …}
+    corpus: CorpusResults
 
 
 def prepare(config: CorpusConfig, tokenizer: Tokenizer, cache_dir: Path) -> Tokens:
@@ -61,7 +63,7 @@ def _open(path: Path, dtype: np.dtype) -> np.ndarray:
     return np.memmap(path, dtype=dtype, mode="r")
 
 
-def _write(corpus: Corpus, config: CorpusConfig, tokenizer: Tokenizer, folder: Path) -> dict[str, Any]:
+def _write(corpus: Corpus, config: CorpusConfig, tokenizer: Tokenizer, folder: Path) -> CorpusFacts:
     """Tokenize the corpus into `folder`; facts for results.json."""
     start = told = time.monotonic()
     dtype = np.min_scalar_type(tokenizer.vocab_size - 1)
@@ -88,7 +90,8 @@ def _write(corpus: Corpus, config: CorpusConfig, tokenizer: Tokenizer, folder: P
         raise UserError(f"corpus={corpus.name} is empty: {_named(corpus)} without any text; give other files")
     total = sum(counts.values())
     log.info("tokenized corpus=%s: %d tokens in %.1f s", corpus.name, total, time.monotonic() - start)
-    return {"tokens": total, "bytes": size, "documents": documents, "splits": counts}
+    splits: Splits = {"train": counts["train"], "val": counts["val"], "test": counts["test"]}
+    return {"tokens": total, "bytes": size, "documents": documents, "splits": splits}
 
 
 def _named(corpus: Corpus) -> str:

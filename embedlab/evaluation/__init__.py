@@ -1,7 +1,6 @@
 """What is measured of a trained model, in every run and on demand (`python -m embedlab.evaluate RUN_FOLDER`)."""
 
 import time
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +15,11 @@ from embedlab.evaluation.loss import window_losses
 from embedlab.evaluation.order import order_sensitivity
 from embedlab.evaluation.table_measures import tables
 from embedlab.model.embeddings import LanguageModel
+from embedlab.runs.results import CloserLook, Measured
 
 
-def measure(model: LanguageModel, data: TextData, config: Config) -> dict[str, Any]:
-    """Every key of results.json that depends on weights and held-out text; units stand in the README."""
+def measure(model: LanguageModel, data: TextData, config: Config) -> Measured:
+    """Every key of results.json that depends on weights and held-out text."""
     lengths = torch.as_tensor(data.tokenizer.byte_lengths)
     batch_tokens = config.data.batch_size * config.data.context_length
     val = window_losses(model, data.val_windows, lengths, batch_tokens)
@@ -36,7 +36,7 @@ def measure(model: LanguageModel, data: TextData, config: Config) -> dict[str, A
     }
 
 
-def evaluate(model: LanguageModel, ids: np.ndarray, tokenizer: Tokenizer, config: Config) -> dict[str, Any]:
+def evaluate(model: LanguageModel, ids: np.ndarray, tokenizer: Tokenizer, config: Config) -> CloserLook:
     """The keys that come from looking closer at the test text `ids` (1-D)."""
     return {
         "extrapolation": extrapolation(model, ids, tokenizer.byte_lengths, config),

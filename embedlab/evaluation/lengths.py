@@ -11,22 +11,20 @@ of the text, which follows the first M tokens, M being the longest length; only 
 L trained window, T tokens in a tested window, N windows, s scored targets a window.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from embedlab.config.tree import Config
 from embedlab.evaluation.loss import last_losses
 from embedlab.model.embeddings import LanguageModel
+from embedlab.runs.results import ContextScore, Windows
 from embedlab.training.module import scores
 
 
 def extrapolation(
     model: LanguageModel, ids: np.ndarray, byte_lengths: np.ndarray, config: Config
-) -> list[dict[str, Any]]:
-    """One entry a length and protocol: context_length (tokens), protocol, loss (nats/token), bits_per_byte, defined,
-    note, targets (how many were scored).
+) -> list[ContextScore]:
+    """One entry for each length and protocol.
 
     Where the scheme is not defined at a length, or the text or evaluation.max_tokens is too short for it, `defined` is
     False, loss and bits_per_byte are None and the note says why. byte_lengths (V,): bytes of each token.
@@ -35,15 +33,23 @@ def extrapolation(
     start, n = target_region(lengths, len(ids), config.evaluation.max_tokens)
     n_bytes = int(byte_lengths[ids[start : start + n]].sum())
     batch_tokens = config.data.batch_size * config.data.context_length
-    entries = []
+    entries: list[ContextScore] = []
     for T in lengths:
         note = why_not(model, T, start, len(ids), config.evaluation.max_tokens)
-        for protocol, step in (("non_overlapping", T), ("sliding", min(config.evaluation.sliding_step, T))):
-            entry = {"context_length": T, "protocol": protocol, "loss": None, "bits_per_byte": None}
-            if not note:
-                score = scores(region_nats(model, ids, start, n, T, step, batch_tokens), n, n_bytes)
-                entry |= {"loss": score["loss"], "bits_per_byte": score["bits_per_byte"]}
-            entries.append({**entry, "defined": not note, "note": note, "targets": 0 if note else n})
+        steps: dict[Windows, int] = {"non_overlapping": T, "sliding": min(config.evaluation.sliding_step, T)}
+        for protocol, step in steps.items():
+            score = None if note else scores(region_nats(model, ids, start, n, T, step, batch_tokens), n, n_bytes)
+            entries.append(
+                {
+                    "context_length": T,
+                    "protocol": protocol,
+                    "loss": score["loss"] if score else None,
+                    "bits_per_byte": score["bits_per_byte"] if score else None,
+                    "defined": not note,
+                    "note": note,
+                    "targets": 0 if note else n,
+                }
+            )
     return entries
 
 

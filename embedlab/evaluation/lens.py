@@ -6,8 +6,6 @@ T5's buckets and rotary's waves all end in the logits, so a wrapper around the s
 B windows, H heads, T window.
 """
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,30 +15,49 @@ from embedlab.evaluation.loss import evaluating
 from embedlab.model.blocks import AttentionHead
 from embedlab.model.embeddings import LanguageModel
 from embedlab.positions.base import Scheme
+from embedlab.runs.results import PositionLens
 
 WINDOWS = 8  # of the trained length, evenly over the text
 
 
-def position_lens(model: LanguageModel, ids: np.ndarray, config: Config) -> dict[str, Any] | None:
+def position_lens(model: LanguageModel, ids: np.ndarray, config: Config) -> PositionLens | None:
     """logits and weights, each [layer][head][distance], means over all queries that have such a key; `windows`, how
     many were looked at. None for a head without attention.
 
     A distance whose logits are all -inf (a scheme that looks only so far back) has the logit None.
     """
-    if not isinstance(model.head, AttentionHead):
-        return None
     T = config.data.context_length
     starts = np.unique(np.linspace(0, len(ids) - T, WINDOWS).astype(np.int64))
-    windows = torch.from_numpy(ids[starts[:, None] + np.arange(T)].astype(np.int64)).to(model.tokens.weight.device)
-    watched = Watched(model.scheme)
-    with evaluating(model):
-        positions = torch.arange(T, device=windows.device)
-        model.head(model.scheme.embed(model.tokens(windows), positions), watched, positions)
+    windows = torch.from_numpy(ids[starts[:, None] + np.arange(T)].astype(np.int64))
+    if (watched := watch(model, windows)) is None:
+        return None
     return {
         "windows": len(starts),
         "logits": [_plain(mean_by_distance(logits)) for logits in watched.logits],
         "weights": [_plain(mean_by_distance(weights)) for weights in watched.weights],
     }
+
+
+def attention_by_distance(model: LanguageModel, ids: Tensor) -> Tensor | None:
+    """ids (B, T) -> (layers, H, T): mean weight that a query gives the key 0 … T-1 tokens back.
+
+    The mean is over the queries that have such a key, in all windows. None for a head without attention.
+    """
+    if (watched := watch(model, ids)) is None:
+        return None
+    return torch.stack([mean_by_distance(weights) for weights in watched.weights]).float().cpu()
+
+
+def watch(model: LanguageModel, ids: Tensor) -> "Watched | None":
+    """Run the model on ids (B, T) and return the scheme that has watched; None for a head without attention."""
+    if not isinstance(model.head, AttentionHead):
+        return None
+    watched = Watched(model.scheme)
+    with evaluating(model):
+        ids = ids.to(model.tokens.weight.device)
+        positions = torch.arange(ids.size(1), device=ids.device)
+        model.head(model.scheme.embed(model.tokens(ids), positions), watched, positions)
+    return watched
 
 
 class Watched(Scheme):

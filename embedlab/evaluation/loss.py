@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from embedlab.data.windows import SlidingWindows
 from embedlab.model.embeddings import LanguageModel
 from embedlab.model.loss import token_losses
+from embedlab.runs.results import Scores
 from embedlab.training.module import scores
 
 
@@ -21,7 +22,7 @@ class Losses:
     nats: np.ndarray
     n_bytes: int
 
-    def scores(self) -> dict[str, float]:
+    def scores(self) -> Scores:
         """loss (nats/token), perplexity, bits_per_byte over all targets."""
         return scores(float(self.nats.sum()), self.nats.size, self.n_bytes)
 
@@ -31,8 +32,8 @@ class Losses:
 
 
 @contextmanager
-def evaluating(model: LanguageModel) -> Iterator[None]:
-    """No gradient, no dropout; the model is left in its mode."""
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """No gradient, no dropout meanwhile; the model, or a part of one, is left in its mode."""
     was_training = model.training
     model.eval()
     try:

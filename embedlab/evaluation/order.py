@@ -5,18 +5,17 @@ or looks at the last n tokens only, does not notice. After O'Connor & Andreas 20
 Transformer Language Models Use?".
 """
 
-from typing import Any
-
 import numpy as np
 
 from embedlab.config.tree import Config
 from embedlab.evaluation.loss import last_losses
 from embedlab.model.embeddings import LanguageModel
+from embedlab.runs.results import ShuffledScore
 
 SEED = 0  # of the shuffles: the same for every scheme and seed, so that runs differ by their models alone
 
 
-def order_sensitivity(model: LanguageModel, ids: np.ndarray, config: Config) -> list[dict[str, Any]]:
+def order_sensitivity(model: LanguageModel, ids: np.ndarray, config: Config) -> list[ShuffledScore]:
     """One entry for each n of evaluation.shuffle_keep: keep (n tokens), loss (nats) of the last target of each window
     and its rise over the loss in order. The last entry keeps the whole window: the loss in order itself, rise 0.
 
@@ -30,7 +29,7 @@ def order_sensitivity(model: LanguageModel, ids: np.ndarray, config: Config) -> 
     keys = np.random.default_rng(SEED).random(inputs.shape)
     batch_tokens = config.data.batch_size * L
     base = float(last_losses(model, inputs, targets, batch_tokens).mean())
-    entries = []
+    entries: list[ShuffledScore] = []
     for keep in config.evaluation.shuffle_keep:
         loss = float(last_losses(model, shuffled(inputs, keep, keys), targets, batch_tokens).mean())
         entries.append({"keep": keep, "loss": loss, "rise": loss - base})

@@ -3,30 +3,31 @@
 V vocabulary, D width, R rows looked at.
 """
 
-from typing import Any
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from embedlab.data.token_counts import count_tokens, most_frequent_first
 from embedlab.data.tokenizer import Tokenizer
 from embedlab.evaluation.loss import evaluating
+from embedlab.evaluation.neighbours import nearest
 from embedlab.model.embeddings import LanguageModel
+from embedlab.runs.results import Neighbour, Neighbours, PositionTable, Tables, TokenTable
 
 MAX_ROWS = 2000  # the most frequent tokens of the text
 N_WORDS, N_NEIGHBOURS = 12, 5
 
 
-def tables(model: LanguageModel, ids: np.ndarray, tokenizer: Tokenizer) -> dict[str, Any]:
+def tables(model: LanguageModel, ids: np.ndarray, tokenizer: Tokenizer) -> Tables:
     """`token`, `position` (None where the scheme has no table) and `neighbours`, as the functions below say.
 
     Of the token table only the most frequent tokens of the text `ids` count: others hardly moved from their random
     start.
     """
-    tokens, counts = np.unique(ids, return_counts=True)
-    chosen = np.argsort(-counts, kind="stable")[:MAX_ROWS]
-    tokens, counts = tokens[chosen].astype(np.int64), counts[chosen]
+    counts = count_tokens(ids)
+    tokens = most_frequent_first(counts, unseen=False)[:MAX_ROWS]
+    counts = counts[tokens]
     with evaluating(model):
         rows = model.tokens.weight[torch.from_numpy(tokens)].double().cpu()  # (R, D)
         positions = model.scheme.table()
@@ -37,7 +38,7 @@ def tables(model: LanguageModel, ids: np.ndarray, tokenizer: Tokenizer) -> dict[
         }
 
 
-def token_table_figures(rows: Tensor, counts: np.ndarray) -> dict[str, Any]:
+def token_table_figures(rows: Tensor, counts: np.ndarray) -> TokenTable:
     """rows (R, D) of tokens that occur `counts` (R,) times -> effective_rank, isotropy, mean_cosine,
     norm_log_frequency (Pearson's correlation of a row's length with the log of its count; None where one is constant).
     """
@@ -53,7 +54,7 @@ def token_table_figures(rows: Tensor, counts: np.ndarray) -> dict[str, Any]:
     }
 
 
-def position_table_figures(table: Tensor) -> dict[str, Any]:
+def position_table_figures(table: Tensor) -> PositionTable:
     """table (R, width) of places or distances -> effective_rank, and similarity_by_distance: the mean cosine of rows
     that stand 0, 1, … R - 1 apart."""
     unit = F.normalize(table[:MAX_ROWS], dim=1)
@@ -95,17 +96,16 @@ def mean_cosine(rows: Tensor) -> float:
     return float((unit.sum(0).square().sum() - unit.square().sum()) / (R * (R - 1)))
 
 
-def neighbours(rows: Tensor, tokens: np.ndarray, counts: np.ndarray, tokenizer: Tokenizer) -> list[dict[str, Any]]:
+def neighbours(rows: Tensor, tokens: np.ndarray, counts: np.ndarray, tokenizer: Tokenizer) -> list[Neighbours]:
     """For the most frequent tokens that are letters only: token (its text), count, and its nearest other rows by
     cosine, as {"token", "cosine"}. rows (R, D) belong to `tokens` (R,), the most frequent first."""
-    unit = F.normalize(rows, dim=1)
     words = [i for i, token in enumerate(tokens) if tokenizer.decode([token]).strip().isalpha()][:N_WORDS]
-    found = []
-    for i in words:
-        cosines = unit @ unit[i]  # (R,)
-        cosines[i] = -torch.inf
-        near = cosines.topk(min(N_NEIGHBOURS, len(rows) - 1))
-        pairs = zip(near.indices.tolist(), near.values.tolist(), strict=True)
-        near_tokens = [{"token": tokenizer.decode([tokens[j]]), "cosine": round(cosine, 4)} for j, cosine in pairs]
+    near = nearest(rows.numpy(), np.array(words, dtype=np.int64), N_NEIGHBOURS)
+    found: list[Neighbours] = []
+    for i, near_rows, cosines in zip(words, near.rows.tolist(), near.cosines.tolist(), strict=True):
+        near_tokens: list[Neighbour] = [
+            {"token": tokenizer.decode([tokens[j]]), "cosine": round(cosine, 4)}
+            for j, cosine in zip(near_rows, cosines, strict=True)
+        ]
         found.append({"token": tokenizer.decode([tokens[i]]), "count": int(counts[i]), "neighbours": near_tokens})
     return found

@@ -9,15 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.runs.ownership import ERROR, LOCK, RUNNING
+from embedlab.runs.results import Results
 from embedlab.runs.same_settings import differences, plain
 
+BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"  # in the folder's checkpoints/
 LONGEST_NAME = 255  # bytes; the file systems' limit
 OTHER_SWEEP = "give sweep_name=ANOTHER, or move the folder away"  # where a finished job had other settings
 LONGEST = 120  # characters; file names end at 255 bytes, and files below get names of their own
@@ -67,7 +68,7 @@ def lock_folder(folder: Path, wait: bool) -> Iterator[None]:
             (folder / RUNNING).unlink(missing_ok=True)
 
 
-def results_of(folder: Path, config: Config, remedy: str) -> dict[str, Any] | None:
+def results_of(folder: Path, config: Config, remedy: str) -> Results | None:
     """results.json of a finished run; None where there is none.
 
     Raises UserError, with the `remedy`, where the run had other settings.
@@ -76,7 +77,7 @@ def results_of(folder: Path, config: Config, remedy: str) -> dict[str, Any] | No
     if not path.exists():
         return None
     try:
-        results: dict[str, Any] = json.loads(path.read_bytes())
+        results: Results = json.loads(path.read_bytes())
         then = plain(results["config"])
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} cannot be read ({error}): move the folder away to run the job anew") from error
@@ -88,7 +89,13 @@ def results_of(folder: Path, config: Config, remedy: str) -> dict[str, Any] | No
 
 def interrupted(folder: Path) -> bool:
     """Whether there is a checkpoint to go on from."""
-    return any((folder / "checkpoints" / name).exists() for name in ("last.ckpt", "previous.ckpt"))
+    return any((folder / "checkpoints" / name).exists() for name in (LAST, PREVIOUS))
+
+
+def weights_to_judge(folder: Path) -> Path | None:
+    """The checkpoint of the lowest validation loss; the last one if nothing was validated; None if there is neither."""
+    paths = (folder / "checkpoints" / name for name in (BEST, LAST))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def killed(folder: Path) -> bool:

@@ -1,15 +1,19 @@
-"""TensorBoard's Images tab: what the scheme has learned of places and distances, and where the loss is."""
+"""TensorBoard's Images tab: what the scheme has learned about positions and distances, and the loss by position.
+
+Nothing here uses pyplot, whose current figure is global state.
+"""
 
 from typing import Any
 
 import numpy as np
 import torch
 from lightning import Callback, Trainer
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from embedlab.evaluation.attention_maps import attention_by_distance
+from embedlab.evaluation.lens import attention_by_distance
 from embedlab.model.embeddings import LanguageModel
-from embedlab.tensorboard import plots
+from embedlab.runs.results import Results
 from embedlab.tensorboard.snapshot_tables import bias_by_distance, position_table, relative_table
 from embedlab.tensorboard.writers import summary_writer
 from embedlab.training.module import LanguageModule
@@ -22,14 +26,14 @@ class Figures(Callback):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         if (writer := summary_writer(trainer)) is not None:
             for name, figure in figures(module.model, some_windows(data)).items():
-                writer.add_image(name, plots.pixels(figure), trainer.global_step, dataformats="HWC")
+                writer.add_image(name, pixels(figure), trainer.global_step, dataformats="HWC")
 
-    def on_results(self, trainer: Trainer, results: dict[str, Any]) -> None:
+    def on_results(self, trainer: Trainer, results: Results) -> None:
         """Called once by the training when results.json's content is known."""
         if (writer := summary_writer(trainer)) is None:
             return
-        figure = plots.loss_by_position(results["loss_by_position"], results["position"])
-        writer.add_image("figures/loss_by_position", plots.pixels(figure), trainer.global_step, dataformats="HWC")
+        figure = loss_by_position(results["loss_by_position"], results["position"])
+        writer.add_image("figures/loss_by_position", pixels(figure), trainer.global_step, dataformats="HWC")
         writer.flush()
 
 
@@ -46,12 +50,60 @@ def figures(model: LanguageModel, ids: torch.Tensor) -> dict[str, Figure]:
     made = {}
     for table in (position_table(scheme), relative_table(scheme)):
         if table is not None:
-            made[f"figures/{table.name}_similarity"] = plots.similarity(table.vectors, str(table.columns["row"][0]))
-    attention = attention_by_distance(model, ids.to(model.tokens.weight.device))
+            made[f"figures/{table.name}_similarity"] = similarity(table.vectors, str(table.columns["row"][0]))
+    attention = attention_by_distance(model, ids)
     if attention is not None:
-        made["figures/attention_by_distance"] = plots.by_distance(attention.numpy(), "mean attention weight", log=True)
+        made["figures/attention_by_distance"] = by_distance(attention.numpy(), "mean attention weight", log=True)
     biased = [layer for layer in range(scheme.shape.n_layers) if "bias" in scheme.hooks(layer)]
     if biased:
         curves = torch.stack([bias_by_distance(scheme, layer).cpu() for layer in biased])
-        made["figures/bias_by_distance"] = plots.by_distance(curves.numpy(), "bias added to the logits", log=False)
+        made["figures/bias_by_distance"] = by_distance(curves.numpy(), "bias added to the logits", log=False)
     return made
+
+
+def pixels(figure: Figure) -> np.ndarray:
+    """Render the figure: (height, width, 3) uint8."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
+def similarity(vectors: np.ndarray, first: str) -> Figure:
+    """Draw a heat map of the cosine of every two rows of (n, D); `first` is the first row's label, as "position 0"."""
+    word, start = first.rsplit(" ", 1)
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    low, high = int(start) - 0.5, int(start) + len(vectors) - 0.5
+    figure = Figure(figsize=(4.4, 3.6), dpi=140, layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(unit @ unit.T, vmin=-1, vmax=1, cmap="RdBu_r", extent=(low, high, high, low))
+    axes.set(title=f"cosine of {word} vectors", xlabel=word, ylabel=word)
+    figure.colorbar(image)
+    return figure
+
+
+def by_distance(curves: np.ndarray, what: str, *, log: bool) -> Figure:
+    """Draw (layers, H, L): one panel for each layer, one line for each head."""
+    layers, heads, length = curves.shape
+    figure = Figure(figsize=(1 + 2.2 * layers, 3), dpi=140, layout="constrained")
+    for layer, axes in enumerate(figure.subplots(1, layers, sharey=True, squeeze=False)[0]):
+        for head in range(heads):
+            axes.plot(range(length), curves[layer, head], label=f"head {head}", linewidth=1.2)
+        axes.set(title=f"layer {layer}", xlabel="tokens back", yscale="log" if log else "linear")
+        if layer == 0:
+            axes.set_ylabel(what)
+        if log:
+            axes.set_ylim(bottom=max(curves.min(), 1e-4))  # what lies below is nothing to the eye
+        axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    return figure
+
+
+def loss_by_position(losses: list[float], name: str) -> Figure:
+    """Draw the mean test loss of the target that follows 1 … T tokens of context."""
+    figure = Figure(figsize=(4.4, 3), dpi=140, layout="constrained")
+    axes = figure.subplots()
+    axes.plot(range(1, len(losses) + 1), losses, label=name)
+    axes.set(title="loss by position, test text", xlabel="tokens of context", ylabel="nats/token")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure

@@ -10,7 +10,7 @@ import math
 import time
 import typing
 from dataclasses import fields
-from typing import Any
+from typing import Any, Literal
 
 from lightning import Callback, Trainer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
@@ -22,11 +22,12 @@ from embedlab import positions
 from embedlab.config.tree import Config, CorpusConfig
 from embedlab.positions.config import PositionConfig
 from embedlab.runs.escaping import visible
+from embedlab.runs.results import Results
 from embedlab.tensorboard.writers import summary_writer
 from embedlab.training.module import LanguageModule
 
 Value = str | float | bool
-SCORES = ("loss", "bits_per_byte")
+SCORES: tuple[Literal["loss", "bits_per_byte"], ...] = ("loss", "bits_per_byte")
 
 
 def hyperparameters(config: Config) -> dict[str, Value]:
@@ -89,7 +90,7 @@ class HParams(Callback):
 
     def on_validation_end(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
         known = trainer.callback_metrics
-        scores = {key: float(known[f"val/{key}"]) for key in SCORES if f"val/{key}" in known}
+        scores: dict[str, float] = {key: float(known[f"val/{key}"]) for key in SCORES if f"val/{key}" in known}
         if trainer.sanity_checking or not scores or not module.model.scheme.settled:
             return
         if scores["loss"] < self.best.get("loss", math.inf):
@@ -101,7 +102,7 @@ class HParams(Callback):
                 writer.add_scalar(f"best/val_{key}", value, trainer.global_step)
         self._end(trainer, api_pb2.STATUS_SUCCESS)
 
-    def on_results(self, trainer: Trainer, results: dict[str, Any]) -> None:
+    def on_results(self, trainer: Trainer, results: Results) -> None:
         """Called once by the training when results.json's content is known: the best weights on the test text."""
         if (writer := summary_writer(trainer)) is not None:
             for key in SCORES:

@@ -12,6 +12,8 @@ import numpy as np
 from lightning import Callback, LightningModule, Trainer
 
 from embedlab.config.settings import one_of
+from embedlab.data.token_counts import count_tokens, most_frequent_first
+from embedlab.evaluation.loss import evaluating
 from embedlab.tensorboard import snapshot_tables
 from embedlab.tensorboard.projector_files import Table, write_snapshot
 
@@ -28,7 +30,7 @@ class Projector(Callback):
     """
 
     def __init__(self, steps: list[int], vocabulary: str, words: list[str], places: int, neighbours_of: int) -> None:
-        """Settings with their sentences stand in conf/callbacks/tensorboard.yaml."""
+        """conf/callbacks/default.yaml explains the settings."""
         one_of(("seen", "whole"), callbacks__projector__vocabulary=vocabulary)
         self.steps = frozenset(steps)
         self.vocabulary = vocabulary
@@ -64,20 +66,18 @@ class Projector(Callback):
         """All that the model has to show now, the token table first: the page opens with the first."""
         tokenizer, weight, scheme = datamodule.tokenizer, module.model.tokens.weight, module.model.scheme
         if self.counts is None:
-            self.counts = snapshot_tables.count_tokens(datamodule.tokens.train, len(weight))
-        ids = snapshot_tables.most_frequent_first(self.counts, unseen=self.vocabulary == "whole")
-        training = scheme.training
-        scheme.eval()  # a scheme that draws positions at random in training shows its plain ones
+            self.counts = count_tokens(datamodule.tokens.train, len(weight))
+        ids = most_frequent_first(self.counts, unseen=self.vocabulary == "whole")
         tokens = snapshot_tables.token_table(weight, tokenizer, self.counts, ids, neighbours_of)
-        shown = [
-            tokens,
-            umap_view(tokens) if umap else None,
-            snapshot_tables.position_table(scheme),
-            snapshot_tables.sum_table(scheme, weight, tokenizer, self.word_ids(tokenizer, ids), self.places),
-            snapshot_tables.relative_table(scheme),
-            snapshot_tables.bias_table(scheme),
-        ]
-        scheme.train(training)
+        with evaluating(scheme):  # a scheme that draws positions at random in training shows its plain ones
+            shown = [
+                tokens,
+                umap_view(tokens) if umap else None,
+                snapshot_tables.position_table(scheme),
+                snapshot_tables.sum_table(scheme, weight, tokenizer, self.word_ids(tokenizer, ids), self.places),
+                snapshot_tables.relative_table(scheme),
+                snapshot_tables.bias_table(scheme),
+            ]
         return [table for table in shown if table is not None]
 
     def word_ids(self, tokenizer: Any, ids: np.ndarray) -> list[int]:

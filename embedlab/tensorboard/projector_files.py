@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from embedlab.runs.atomic_write import atomic_path
 from embedlab.runs.escaping import tsv_cell
 
 Vectors = NDArray[np.float32]
@@ -166,12 +167,10 @@ def _entry(table: Table, tensor: str, labels: str) -> str:
 
 def _replace(path: Path, data: bytes | Vectors, first_byte: bytes = b"") -> None:
     """Nobody ever reads half a file."""
-    beside = path.with_name(path.name + ".part")
-    with open(beside, "wb") as file:
+    with atomic_path(path) as beside, open(beside, "wb") as file:
         np.frombuffer(data, dtype=np.uint8).tofile(file)  # a fifth of the time of file.write
         file.seek(0)
         file.write(first_byte)
-    os.replace(beside, path)
 
 
 def _make_run(folder: Path, listed_at: float) -> None:

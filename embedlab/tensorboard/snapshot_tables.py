@@ -8,31 +8,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from embedlab.data.token_labels import Tokens, token_kind, token_label
+from embedlab.data.token_counts import Ids
+from embedlab.data.token_labels import Vocabulary, token_kind, token_label
 from embedlab.evaluation.neighbours import nearest
 from embedlab.positions.base import Scheme
 from embedlab.tensorboard.projector_files import NEXT_POINT, Table
 
-Ids = NDArray[np.int64]
 
-
-def count_tokens(ids: NDArray[np.integer], vocab_size: int) -> Ids:
-    """How often each token occurs: (V,). Reads a memory-mapped corpus piece by piece."""
-    counts = np.zeros(vocab_size, dtype=np.int64)
-    for start in range(0, len(ids), 1 << 24):
-        counts += np.bincount(ids[start : start + (1 << 24)], minlength=vocab_size)
-    return counts
-
-
-def most_frequent_first(counts: Ids, *, unseen: bool) -> Ids:
-    """Token ids by falling count, equal counts by id; those that never occur only where asked for."""
-    order = np.argsort(-counts, kind="stable")
-    return order if unseen else order[: np.count_nonzero(counts)]
-
-
-def token_table(weight: torch.Tensor, tokenizer: Tokens, counts: Ids, ids: Ids, neighbours_of: int) -> Table:
+def token_table(weight: torch.Tensor, tokenizer: Vocabulary, counts: Ids, ids: Ids, neighbours_of: int) -> Table:
     """The rows `ids` of the token table (V, D), with what is known of each token.
 
     Nearest neighbours (by cosine, among the rows shown) are told of the first `neighbours_of` rows: the vectors of
@@ -40,7 +24,7 @@ def token_table(weight: torch.Tensor, tokenizer: Tokens, counts: Ids, ids: Ids, 
     """
     vectors = weight.detach()[torch.from_numpy(ids)].float().numpy(force=True)
     labels = [token_label(tokenizer, token) for token in ids.tolist()]
-    near = nearest(vectors, np.arange(min(neighbours_of, len(ids))), 5)
+    near = nearest(vectors, np.arange(min(neighbours_of, len(ids))), 5).rows
     told = [" ".join(labels[row] for row in rows) for rows in near.tolist()]
     columns: dict[str, Sequence[object]] = {
         "token": labels,
@@ -94,7 +78,9 @@ def bias_by_distance(scheme: Scheme, layer: int) -> torch.Tensor:
 
 
 @torch.no_grad()
-def sum_table(scheme: Scheme, weight: torch.Tensor, tokenizer: Tokens, ids: Sequence[int], places: int) -> Table | None:
+def sum_table(
+    scheme: Scheme, weight: torch.Tensor, tokenizer: Vocabulary, ids: Sequence[int], places: int
+) -> Table | None:
     """Token + position for each token at up to `places` positions spread over the window; a line joins a token's."""
     if "embed" not in scheme.hooks() or not ids:
         return None

@@ -9,11 +9,12 @@ import torch
 from lightning import Callback, Trainer
 from omegaconf import OmegaConf
 
+from embedlab.data.token_counts import count_tokens, most_frequent_first
 from embedlab.data.token_labels import token_kind, token_label
+from embedlab.evaluation.loss import evaluating
 from embedlab.evaluation.neighbours import nearest
 from embedlab.model.embeddings import LanguageModel
 from embedlab.tensorboard.markdown import code, table
-from embedlab.tensorboard.snapshot_tables import count_tokens, most_frequent_first
 from embedlab.tensorboard.writers import summary_writer
 from embedlab.training.module import LanguageModule
 
@@ -61,24 +62,22 @@ def neighbour_table(weight: np.ndarray, tokenizer: Any, counts: np.ndarray, word
         row for row, text in enumerate(labels) if len(text) > 4 and token_kind(tokenizer, int(ids[row])) == "word start"
     )
     rows = np.array([*islice(known, words)], dtype=np.int64)
-    near = nearest(weight[ids], rows, 8)
+    near = nearest(weight[ids], rows, 8).rows
     lines = ((labels[row], " ".join(labels[other] for other in others)) for row, others in zip(rows, near, strict=True))
     return table(("word", "nearest by cosine, among tokens of the training text"), lines)
 
 
-@torch.no_grad()
 def continued(model: LanguageModel, ids: torch.Tensor, new_tokens: int, temperature: float) -> torch.Tensor:
     """ids (B, T) -> (B, T + new_tokens), drawn from the model; sees the trained window's length at most.
 
     Draws from a generator of its own, so that looking does not change what training draws.
     """
     generator = torch.Generator().manual_seed(0)
-    was_training, device = model.training, model.tokens.weight.device
-    model.eval()
-    for _ in range(new_tokens):
-        hidden = model(ids[:, -model.scheme.shape.context_length :].to(device))[:, -1]  # (B, D)
-        logits = (hidden @ model.output_table.T).float().cpu()  # (B, V)
-        drawn = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)
-        ids = torch.cat([ids, drawn], dim=1)
-    model.train(was_training)
+    device = model.tokens.weight.device
+    with evaluating(model):
+        for _ in range(new_tokens):
+            hidden = model(ids[:, -model.scheme.shape.context_length :].to(device))[:, -1]  # (B, D)
+            logits = (hidden @ model.output_table.T).float().cpu()  # (B, V)
+            drawn = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)
+            ids = torch.cat([ids, drawn], dim=1)
     return ids

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from embedlab.config.tree import Config
 from embedlab.model.embeddings import LanguageModel
+from embedlab.runs.results import Scores
 
 Batch = tuple[Tensor, Tensor]  # inputs and targets, int64 (B, T)
 
@@ -73,6 +74,7 @@ class LanguageModule(LightningModule):
     def on_validation_epoch_end(self) -> None:
         nats, tokens, n_bytes = self.trainer.strategy.reduce(self.scored, reduce_op="sum").tolist()
         for name, value in scores(nats, tokens, n_bytes).items():
+            assert isinstance(value, float)  # which mypy does not know of a TypedDict's items
             self.log(f"val/{name}", value, prog_bar=name == "loss", sync_dist=True)
 
     def configure_optimizers(self) -> Any:
@@ -119,7 +121,7 @@ def logs_at(trainer: Trainer, step: int) -> bool:
     return step % trainer.log_every_n_steps == 0 or step >= trainer.estimated_stepping_batches  # type: ignore[attr-defined]
 
 
-def scores(nats: float, tokens: float, n_bytes: float) -> dict[str, float]:
+def scores(nats: float, tokens: float, n_bytes: float) -> Scores:
     """Sums over targets -> loss (nats/token), perplexity, bits_per_byte (nan where the targets hold no byte)."""
     loss = nats / tokens
     return {

@@ -21,20 +21,21 @@ from embedlab.data.datamodule import TextData
 from embedlab.model.embeddings import LanguageModel
 from embedlab.model.pretrained import load_table
 from embedlab.positions.config import shape_of
-from embedlab.runs.folder import interrupted
+from embedlab.runs.folder import BEST, LAST, PREVIOUS, interrupted
 from embedlab.runs.ownership import note_process, was_started
-from embedlab.runs.results import SCHEMA, git_state, versions, write_json
+from embedlab.runs.provenance import git_state, versions
+from embedlab.runs.results import SCHEMA, Measured, Results, write_results
 from embedlab.runs.same_settings import differences, plain
 from embedlab.training.costs import Costs, peak_memory_bytes
 from embedlab.training.module import LanguageModule
 from embedlab.training.resume import history
-from embedlab.training.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newest_whole
+from embedlab.training.resume.checkpoints import AtomicCheckpointIO, newest_whole
 from embedlab.training.resume.state import ResumeState
 from embedlab.training.summary import show
 from embedlab.training.threads import set_threads
 
 log = logging.getLogger("embedlab")
-Measure = Callable[[LanguageModel, TextData, Config], dict[str, Any]]  # what is measured of the trained model
+Measure = Callable[[LanguageModel, TextData, Config], Measured]  # what is measured of the trained model
 
 QUIET = (  # what Lightning warns of and we mean to do
     ".*does not have many workers.*",  # windows are slices of a memory map: workers would cost more than they bring
@@ -45,8 +46,11 @@ QUIET = (  # what Lightning warns of and we mean to do
 )
 
 
-def train(config: Config, measure: Measure) -> dict[str, Any]:
-    """Train one model and `measure` it; writes the run's folder, results.json last, and returns what that holds."""
+def train(config: Config, measure: Measure) -> Results | None:
+    """Train one model, `measure` it and write the run's folder, results.json last; return what that holds.
+
+    None in every process but the first, which alone evaluates.
+    """
     clear_lightning_handlers()
     folder = Path(config.run_dir)
     for message in config.position.cautions(shape_of(config)):
@@ -75,14 +79,14 @@ def train(config: Config, measure: Measure) -> dict[str, Any]:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
         if not trainer.is_global_zero:
-            return {}  # one process evaluates, on all of the text
+            return None  # one process evaluates, on all of the text
         load_best(module, folder)
         module.to(trainer.strategy.root_device)  # Lightning leaves it on the CPU, where evaluating a GPU's model crawls
     results = collect(config, data, module, costs, measure)
     for callback in callbacks:
         if hasattr(callback, "on_results"):  # ours; Lightning knows no moment after the last evaluation
             callback.on_results(trainer, results)
-    write_json(folder / "results.json", results)
+    write_results(folder / "results.json", results)
     folder.joinpath("checkpoints", PREVIOUS).unlink(missing_ok=True)
     show(results, folder)
     return results
@@ -131,8 +135,8 @@ def log_start(config: Config, data: TextData, module: LanguageModule) -> None:
     )
 
 
-def collect(config: Config, data: TextData, module: LanguageModule, costs: Costs, measure: Measure) -> dict[str, Any]:
-    """Everything that results.json holds; DESIGN's contract names the keys, units stand in the README."""
+def collect(config: Config, data: TextData, module: LanguageModule, costs: Costs, measure: Measure) -> Results:
+    """Everything that results.json holds."""
     return {
         "schema": SCHEMA,
         "seed": config.seed,
@@ -189,7 +193,7 @@ def _reason(error: Exception) -> str:
 
 def load_best(module: LanguageModule, folder: Path) -> None:
     """Put the weights of the lowest validation loss back; the last ones where no validation was reached."""
-    best = folder / "checkpoints" / "best.ckpt"
+    best = folder / "checkpoints" / BEST
     if best.exists():
         state = torch.load(best, map_location=module.device, weights_only=True)
         module.load_state_dict(state["state_dict"])

@@ -4,7 +4,7 @@ import math
 import os
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -12,15 +12,16 @@ from rich.text import Text
 
 from embedlab.config.home import start_folder
 from embedlab.runs.escaping import one_line
+from embedlab.runs.results import Results
 
-BASELINES = {
+BASELINES: dict[Literal["unigram", "bigram", "unigram_entropy"], str] = {
     "unigram": "unigram, validation",
     "bigram": "add-one bigram, validation",
     "unigram_entropy": "the corpus's unigram entropy",
 }
 
 
-def show(results: dict[str, Any], folder: Path) -> None:
+def show(results: Results, folder: Path) -> None:
     """The short table at a run's end, where the outputs lie, and the command that shows them."""
     console = Console(highlight=False)
     console.print(scores_table(results))
@@ -34,15 +35,14 @@ def show(results: dict[str, Any], folder: Path) -> None:
     console.print(one_line(f"TensorBoard  tensorboard --logdir {quoted}"), markup=False, soft_wrap=True)
 
 
-def scores_table(results: dict[str, Any]) -> Table:
+def scores_table(results: Results) -> Table:
     """Model and baselines on held-out text."""
     table = Table(title=Text(one_line(f"position={results['position']} on {results['corpus']['name']}")))
     for heading in ("", "nats/token", "perplexity", "bits/byte"):
         table.add_column(heading, justify="right" if heading else "left")
-    for part in ("val", "test"):
-        score = results[part]
+    for split, score in (("validation", results["val"]), ("test", results["test"])):
         cells = (f"{score['loss']:.3f}", f"{score['perplexity']:.1f}", f"{score['bits_per_byte']:.3f}")
-        table.add_row(f"model, {'validation' if part == 'val' else part}", *cells)
+        table.add_row(f"model, {split}", *cells)
     bits_per_nat = results["val"]["bits_per_byte"] / results["val"]["loss"]
     for name, label in BASELINES.items():
         loss = results["baselines"][name]
@@ -50,15 +50,19 @@ def scores_table(results: dict[str, Any]) -> Table:
     return table
 
 
-def costs_table(results: dict[str, Any]) -> Table:
+def costs_table(results: Results) -> Table:
     """Learned numbers by part, speed and memory."""
     table = Table(show_header=False)
     table.add_column()
     table.add_column(justify="right")
     parameters = results["parameters"]
     table.add_row("parameters", f"{parameters['total']:,}")
-    for part, label in (("position", "positions"), ("embedding", "token table"), ("head", "head")):
-        table.add_row(f"  {label}", f"{parameters[part]:,}")
+    for label, count in (
+        ("positions", parameters["position"]),
+        ("token table", parameters["embedding"]),
+        ("head", parameters["head"]),
+    ):
+        table.add_row(f"  {label}", f"{count:,}")
     table.add_row("tokens/s in training", f"{results['tokens_per_second']:,.0f}")
     table.add_row("training", f"{results['train_seconds']:.1f} s")
     table.add_row("peak memory", f"{results['peak_memory_bytes'] / 1e9:.2f} GB")

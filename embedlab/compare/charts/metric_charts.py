@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from embedlab.compare.charts import mean_curves
-from embedlab.compare.charts.context import RANGE, Drawing
+from embedlab.compare.charts.drawing import RANGE, Drawing
 from embedlab.compare.charts.frame import (
     HEAD,
     WIDTH,

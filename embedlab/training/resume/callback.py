@@ -9,9 +9,9 @@ from typing import Any
 from lightning import Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from embedlab.runs.folder import LAST
 from embedlab.runs.signals import at_once, handled_by
 from embedlab.training.module import LanguageModule
-from embedlab.training.resume.checkpoints import LAST
 
 log = logging.getLogger("embedlab")
 

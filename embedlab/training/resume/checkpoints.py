@@ -2,7 +2,6 @@
 
 import io
 import logging
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,10 @@ import torch
 from lightning.fabric.plugins import CheckpointIO
 
 from embedlab.config.errors import UserError
+from embedlab.runs.atomic_write import atomic_path
+from embedlab.runs.folder import LAST, PREVIOUS
 
 log = logging.getLogger("embedlab")
-LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 
 class AtomicCheckpointIO(CheckpointIO):
@@ -27,18 +27,14 @@ class AtomicCheckpointIO(CheckpointIO):
         path = Path(path)
         buffer = io.BytesIO()  # torch's own writer aborts the process where a disk is full
         torch.save(checkpoint, buffer)
-        beside = path.with_name(f".{path.name}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with open(beside, "wb") as file:
-                file.write(buffer.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            if path.name == LAST and path.exists():
-                os.replace(path, path.with_name(PREVIOUS))
-            os.replace(beside, path)
+            for part in path.parent.glob(f".{path.name}.*"):  # of a killed process; the run's folder is locked
+                part.unlink()
+            kept_as = path.with_name(PREVIOUS) if path.name == LAST else None
+            with atomic_path(path, kept_as) as beside:
+                beside.write_bytes(buffer.getbuffer())
         except OSError as error:
-            beside.unlink(missing_ok=True)
             raise UserError(
                 f"{path} cannot be written ({error.strerror}): make room and give the same command again"
             ) from error

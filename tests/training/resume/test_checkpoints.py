@@ -14,8 +14,9 @@ import torch
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
+from embedlab.runs.folder import LAST, PREVIOUS
 from embedlab.runs.ownership import note_process
-from embedlab.training.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newest_whole
+from embedlab.training.resume.checkpoints import AtomicCheckpointIO, newest_whole
 from embedlab.training.run import take_up
 
 

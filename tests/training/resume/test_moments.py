@@ -13,8 +13,8 @@ import torch
 
 from embedlab.config.tree import Config
 from embedlab.evaluation import measure
+from embedlab.runs.folder import LAST, PREVIOUS
 from embedlab.training import run as training
-from embedlab.training.resume.checkpoints import LAST, PREVIOUS
 from tests.training.resume.test_kill import bits
 
 MakeConfig = Callable[..., Config]
@@ -77,7 +77,7 @@ def kill_while_saving(moment: str) -> None:
 
     def killing_fsync(file: int) -> None:
         path = Path(os.readlink(f"/proc/self/fd/{file}"))
-        if path.name == f".{LAST}.part" and path.with_name(LAST).exists() and moment == "half written":
+        if path.name.startswith(f".{LAST}.") and path.with_name(LAST).exists() and moment == "half written":
             os.truncate(path, path.stat().st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
         fsync(file)

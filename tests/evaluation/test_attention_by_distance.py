@@ -7,10 +7,9 @@ import torch
 
 from embedlab import positions
 from embedlab.config.tree import Config
-from embedlab.evaluation.attention_maps import attention_by_distance, attention_weights
+from embedlab.evaluation.lens import Watched, attention_by_distance
 from embedlab.model.embeddings import LanguageModel
-from embedlab.tensorboard.figures import figures
-from embedlab.tensorboard.plots import pixels
+from embedlab.tensorboard.figures import figures, pixels
 from embedlab.tensorboard.texts import continued
 
 SMALL = ("model.embedding_dim=16", "model.n_heads=2", "data.context_length=8")
@@ -21,7 +20,9 @@ def test_weights_of_plain_attention(make_config: Callable[..., Config]) -> None:
     attention = model.head.blocks[0].attention
     x = torch.randn(3, 8, 16)
     q, k, _ = attention.qkv(x).split(16, dim=-1)
-    weights = attention_weights(attention, x, model.scheme, torch.arange(8))
+    watched = Watched(model.scheme)
+    attention(x, watched, torch.arange(8))
+    (weights,) = watched.weights
     for head, columns in enumerate((slice(0, 8), slice(8, 16))):
         logits = q[..., columns] @ k[..., columns].mT / 8**0.5
         expected = (logits + torch.full((8, 8), -torch.inf).triu(1)).softmax(-1)

@@ -3,7 +3,6 @@
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -15,14 +14,15 @@ from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.evaluation import measure
 from embedlab.runs.escaping import one_line
-from embedlab.runs.results import git_state, versions, write_json
+from embedlab.runs.provenance import git_state, versions
+from embedlab.runs.results import Results, write_results
 from embedlab.training.module import LanguageModule
 from embedlab.training.summary import scores_table
 
 EVALUATED = "evaluated"  # folder of evaluations below the run's
 
 
-def evaluate_again(config: Config, checkpoint: Path, results: dict[str, Any], folder: Path) -> dict[str, Any]:
+def evaluate_again(config: Config, checkpoint: Path, results: Results, folder: Path) -> Results:
     """`results` with everything that evaluation measures measured anew, written to a file of its own and shown.
 
     The file is `evaluated/DATE_TIME.json` in the run's folder: results.json keeps the run's own numbers, which are the
@@ -44,7 +44,7 @@ def evaluate_again(config: Config, checkpoint: Path, results: dict[str, Any], fo
         module.load_state_dict(state["state_dict"])
     except Exception as error:  # torch.load and load_state_dict raise many kinds for a damaged or foreign file
         raise UserError(f"{checkpoint} does not fit this run's model: {str(error).splitlines()[0]}") from error
-    results |= measure(module.model, data, config)
+    results.update(measure(module.model, data, config))
     results["evaluated"] = {  # the run's own `command` and `versions` stay: its training is theirs
         "command": " ".join(["python", "-m", "embedlab.evaluate", *sys.argv[1:]]),
         "versions": versions(),
@@ -53,7 +53,7 @@ def evaluate_again(config: Config, checkpoint: Path, results: dict[str, Any], fo
     path = folder / EVALUATED / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}.json"
     try:
         path.parent.mkdir(exist_ok=True)
-        write_json(path, results)
+        write_results(path, results)
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror}): make room, or copy the run's folder") from error
     console = Console(highlight=False)
@@ -63,7 +63,7 @@ def evaluate_again(config: Config, checkpoint: Path, results: dict[str, Any], fo
     return results
 
 
-def lengths_table(results: dict[str, Any]) -> Table:
+def lengths_table(results: Results) -> Table:
     """Losses on the same targets with more context."""
     table = Table("context", "windows", "nats/token", "bits/byte", "targets", title="Longer contexts, same targets")
     for entry in results["extrapolation"]:
@@ -75,7 +75,7 @@ def lengths_table(results: dict[str, Any]) -> Table:
     return table
 
 
-def order_table(results: dict[str, Any]) -> Table:
+def order_table(results: Results) -> Table:
     """What shuffling costs."""
     table = Table("last tokens kept", "nats/token", "rise", title="Order sensitivity: the tokens before are shuffled")
     for entry in results["order_sensitivity"]:
