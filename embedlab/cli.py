@@ -25,10 +25,11 @@ from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
 from embedlab.config.help import choices_help, settings_help
 from embedlab.config.tree import CONF
+from embedlab.data.finished import finished_results
 from embedlab.distributed.launcher import device_count, train_on
 from embedlab.positions import config_class
 from embedlab.positions.check import check_config, register
-from embedlab.runs.folder import ERROR, LOCK, ElsewhereError, job_folder, lock_folder, quoted, results_of, write_error
+from embedlab.runs.folder import ERROR, LOCK, ElsewhereError, job_folder, lock_folder, quoted, write_error
 from embedlab.runs.full_disk import full_disk, report_full_disk
 from embedlab.runs.signals import STATUSES, at_once, handled_by, requeue_on_timeout
 from embedlab.sweep.processes import exit_with_parent, stopped
@@ -115,7 +116,7 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
         told = HydraConfig.get().sweeper
         if label := told.get("label"):
             log.info("%s%s", label, time_left(folder.parent, told.begun, told.jobs))
-        if (results := results_of(folder, config)) is not None:
+        if (results := finished_results(folder, config)) is not None:
             log.info("%s was finished before, skipped", folder)
         else:
             (folder / ERROR).unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.positions.check import check_config
 from embedlab.runs.read_config import read_config
+from embedlab.runs.weights import find_checkpoint
 
 OPEN = ("evaluation.", "position.", "data.max_eval_tokens=", "data.batch_size=", "corpus.path=", "cache_dir=")
 HELP = f"""\
@@ -77,14 +78,6 @@ def changed_config(folder: Path, overrides: list[str]) -> Config:
         if "=" not in override or not override.startswith(OPEN):
             raise UserError(f"{override} cannot be changed after training: give {' '.join(OPEN)} with a value")
     return check_config(read_config(folder, overrides))
-
-
-def find_checkpoint(folder: Path) -> Path:
-    """The lowest validation loss's weights; the last ones where no validation was reached."""
-    for name in ("best.ckpt", "last.ckpt"):
-        if (path := folder / "checkpoints" / name).is_file():
-            return path
-    raise UserError(f"{folder}/checkpoints holds neither best.ckpt nor last.ckpt: without weights nothing is measured")
 
 
 if __name__ == "__main__":

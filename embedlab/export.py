@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from omegaconf import OmegaConf
 
 from embedlab.config.errors import UserError
+from embedlab.runs.weights import find_checkpoint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,11 +49,10 @@ def export(run: Path, form: str, to: Path | None = None) -> list[Path]:
 
 def read_run(run: Path) -> "tuple[Table, list[str]]":
     """Token table and labels of a run's best checkpoint, or of its last one where nothing was validated."""
-    checkpoints = [run / "checkpoints" / name for name in ("best.ckpt", "last.ckpt")]
-    found = next((path for path in checkpoints if path.is_file()), None)
     settings = run / ".hydra" / "config.yaml"
-    if found is None or not settings.is_file():
+    if not (run / "checkpoints").is_dir() or not settings.is_file():
         raise UserError(f"{run} is no run's folder: give one that holds checkpoints/best.ckpt and .hydra/config.yaml")
+    found = find_checkpoint(run)
 
     import torch  # seconds that a mistyped folder need not wait for
 

@@ -17,8 +17,8 @@ from typing import IO, NamedTuple
 from embedlab.config.errors import UserError
 from embedlab.config.tree import CorpusConfig, DownloadConfig, FilesConfig, PythonDocsConfig
 from embedlab.data import python_docs
-from embedlab.data.cache import sha256_of
 from embedlab.data.download import download
+from embedlab.runs.file_hashes import sha256_of
 
 CHUNK = 1 << 20  # bytes read at once
 SUFFIXES = tuple(kind + packed for kind in (".txt", ".md", ".jsonl") for packed in ("", ".gz"))
@@ -42,10 +42,14 @@ class Corpus:
     @cached_property
     def sha256(self) -> str:
         """Of the one file; of the files' own sha256, in order, where there are several."""
+        return self.sha256_by(sha256_of)
+
+    def sha256_by(self, hash_file: Callable[[Path], str]) -> str:
+        """Return the same by another way to a file's sha256, as one that remembers."""
         sums = []
         for path in self.files:
             with _reading(path):
-                sums.append(sha256_of(path))
+                sums.append(hash_file(path))
         return sums[0] if len(sums) == 1 else hashlib.sha256("\n".join(sums).encode()).hexdigest()
 
     @property

@@ -15,6 +15,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from embedlab.config.errors import UserError
+from embedlab.data.finished import finished_results
 from embedlab.positions.check import check_config
 from embedlab.runs import folder as job
 from embedlab.runs.folder import quoted
@@ -115,7 +116,7 @@ class Sweeper(BasicSweeper):
             with read_write(cfg), open_dict(cfg):
                 del cfg["hydra"]
             try:
-                job.results_of(folder, check_config(cfg))
+                finished_results(folder, check_config(cfg))
                 one.end("skipped", "finished before")
                 log.info("%s — finished before, skipped", one)
             except UserError as error:

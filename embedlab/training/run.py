@@ -1,9 +1,11 @@
 """One run: config -> data, model, Trainer -> results. Imports torch and Lightning, so import it inside the job."""
 
 import logging
+import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,13 @@ from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.model.embeddings import LanguageModel
 from embedlab.model.pretrained import load_table
-from embedlab.positions.config import shape_of
 from embedlab.runs.folder import interrupted
 from embedlab.runs.results import SCHEMA, git_state, versions, write_json
+from embedlab.runs.same_inputs import Inputs
 from embedlab.runs.same_settings import differences, plain
+from embedlab.runs.weights import checkpoint_name
+from embedlab.training.best import best_checkpoint
+from embedlab.training.cautions import NOT_BEST, cautions
 from embedlab.training.costs import Costs, peak_memory_bytes
 from embedlab.training.module import LanguageModule
 from embedlab.training.resume import history
@@ -47,7 +52,7 @@ def train(config: Config, measure: Measure) -> dict[str, Any]:
     """Train one model and `measure` it; writes the run's folder, results.json last, and returns what that holds."""
     clear_lightning_handlers()
     folder = Path(config.run_dir)
-    for message in config.position.cautions(shape_of(config)):
+    for message in cautions(config):
         log.warning("%s", message)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
 
@@ -62,19 +67,27 @@ def train(config: Config, measure: Measure) -> dict[str, Any]:
     with warnings.catch_warnings():
         for message in QUIET:
             warnings.filterwarnings("ignore", message)
-        begun = take_up(config, folder)
+        begun = take_up(config, folder, data.inputs)
         costs = Costs()
         callbacks = [costs, *make_callbacks(config)]
         trainer = build_trainer(config, callbacks)
-        trainer.fit(module, datamodule=data, ckpt_path=begun, weights_only=True)
+        with report_missing_kernels(config):
+            trainer.fit(module, datamodule=data, ckpt_path=begun, weights_only=True)
         trainer.save_checkpoint(folder / "checkpoints" / LAST)
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
         if not trainer.is_global_zero:
             return {}  # one process evaluates, on all of the text
-        load_best(module, folder)
+        scored = best_checkpoint(trainer)
+        module = in_float32(module, data)  # as `python -m embedlab.evaluate` measures it, whatever the precision
+        if scored is not None:
+            load_weights(module, scored)
         module.to(trainer.strategy.root_device)  # Lightning leaves it on the CPU, where evaluating a GPU's model crawls
     results = collect(config, data, module, costs, measure)
+    if scored is None:
+        log.warning("%s", NOT_BEST)
+        results["cautions"].append(NOT_BEST)
+    results["checkpoint"] = checkpoint_name(scored or folder / "checkpoints" / LAST, folder)
     for callback in callbacks:
         if hasattr(callback, "on_results"):  # ours; Lightning knows no moment after the last evaluation
             callback.on_results(trainer, results)
@@ -84,8 +97,11 @@ def train(config: Config, measure: Measure) -> dict[str, Any]:
     return results
 
 
-def take_up(config: Config, folder: Path) -> Path | None:
-    """The checkpoint to go on from, with the folder's history cut back to its time; None where there is none."""
+def take_up(config: Config, folder: Path, inputs: Inputs) -> Path | None:
+    """Return the checkpoint to resume from, with the folder's history cut back to its time; None where there is none.
+
+    Raises UserError where it was made with other settings, from another text or by other code.
+    """
     found = newest_whole(folder / "checkpoints")
     if found is None:
         if interrupted(folder):
@@ -99,6 +115,11 @@ def take_up(config: Config, folder: Path) -> Path | None:
         raise UserError(
             f"{folder} was begun with other settings ({'; '.join(changed[:3])}): "
             "give those, or another folder for these"
+        )
+    if changed := inputs.changes_since(state.get("corpus_sha256"), state.get("files")):
+        raise UserError(
+            f"{folder} was begun with what has changed since ({'; '.join(changed[:3])}): "
+            "put the old content back to resume it, or give another folder for the new one"
         )
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
         history.cut_back(folder, **state["history"])
@@ -133,9 +154,10 @@ def collect(config: Config, data: TextData, module: LanguageModule, costs: Costs
         "tokens_per_second": costs.tokens_per_second,
         "train_seconds": costs.train_seconds,
         "peak_memory_bytes": peak_memory_bytes(),
-        "cautions": config.position.cautions(shape_of(config)),
+        "cautions": cautions(config),
         "versions": versions(),
         "corpus": data.tokens.corpus,
+        "files": data.inputs.files,
         "git": git_state(Path(__file__).parent),
         "command": " ".join(["python", *sys.argv]),
     }
@@ -177,12 +199,36 @@ def _reason(error: Exception) -> str:
     return " ".join(str(cause).split("\nfull_key")[0].split())
 
 
-def load_best(module: LanguageModule, folder: Path) -> None:
-    """Put the weights of the lowest validation loss back; the last ones where no validation was reached."""
-    best = folder / "checkpoints" / "best.ckpt"
-    if best.exists():
-        state = torch.load(best, map_location=module.device, weights_only=True)
-        module.load_state_dict(state["state_dict"])
+@contextmanager
+def report_missing_kernels(config: Config) -> Iterator[None]:
+    """Raise UserError where the device cannot compute in the precision that was asked for."""
+    try:
+        yield
+    except (RuntimeError, TypeError) as error:
+        if not re.search(r"not implemented for '(Half|BFloat16)'|not supported .*(Half|BFloat16)", str(error)):
+            raise
+        raise UserError(
+            f"trainer.precision={config.trainer.get('precision')} cannot be computed on this device "
+            f"({_reason(error)}): give trainer.precision=32-true, or bf16-true where 16-true fails"
+        ) from error
+
+
+def in_float32(module: LanguageModule, data: TextData) -> LanguageModule:
+    """Return the module in float32 if it was trained in half precision, with the scheme's constants uncast.
+
+    A cast back would leave ALiBi's slopes with the three digits that bfloat16 has.
+    """
+    if module.model.tokens.weight.dtype not in (torch.bfloat16, torch.float16):
+        return module
+    whole = LanguageModule(module.config, data.tokenizer.byte_lengths)
+    whole.load_state_dict(module.state_dict())
+    return whole
+
+
+def load_weights(module: LanguageModule, checkpoint: Path) -> None:
+    """Put the weights of a checkpoint into the module."""
+    state = torch.load(checkpoint, map_location=module.device, weights_only=True)
+    module.load_state_dict(state["state_dict"])
 
 
 def clear_lightning_handlers() -> None:
