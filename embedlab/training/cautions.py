@@ -20,7 +20,9 @@ def _debugging(trainer: dict[str, Any]) -> list[str]:
     """Of the Trainer's settings for debugging, which leave most of the work out. 1.0 is all of it, 1 is one batch."""
     found = []
     if n := trainer.get("fast_dev_run"):
-        found.append(f"trainer.fast_dev_run={_yaml(n)} trains {int(n)} batches, to try the code: this is no result")
+        found.append(
+            f"trainer.fast_dev_run={_yaml(n)} takes {int(n)} of all batches, to try the code: this is no result"
+        )
     if n := trainer.get("overfit_batches"):
         found.append(f"trainer.overfit_batches={n} trains on the same few batches, to try the code: this is no result")
     if _cuts(n := trainer.get("limit_train_batches")):
