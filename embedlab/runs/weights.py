@@ -5,35 +5,40 @@ import os
 from pathlib import Path
 
 from embedlab.config.errors import UserError
+from embedlab.runs.file_hashes import sha256_of
+
+
+def about_checkpoint(checkpoint: Path, folder: Path) -> dict[str, str]:
+    """Return what results.json says of the checkpoint that was scored.
+
+    Below the run's folder its path goes without that folder, which may be moved. Elsewhere another run may write to
+    the same path (`callbacks.best.dirpath` in a sweep), so its sha256 is told too.
+    """
+    whole, top = Path(os.path.abspath(checkpoint)), Path(os.path.abspath(folder))
+    if whole.is_relative_to(top):
+        return {"checkpoint": whole.relative_to(top).as_posix()}
+    return {"checkpoint": str(whole), "checkpoint_sha256": sha256_of(whole)}
 
 
 def find_checkpoint(folder: Path) -> Path:
     """Return the checkpoint that results.json names; else best.ckpt, else last.ckpt where nothing was validated.
 
-    Raises UserError where there is none.
+    Raises UserError where there is none, or where another run has written its own there.
     """
-    if (named := _named(folder / "results.json")) is not None:
-        path = folder / named
-        if not path.is_file():
-            raise UserError(f"{path} is not there, and {folder}/results.json is of its weights: put it back")
-        return path
-    for name in ("best.ckpt", "last.ckpt"):
-        if (path := folder / "checkpoints" / name).is_file():
-            return path
-    raise UserError(f"{folder}/checkpoints holds neither best.ckpt nor last.ckpt: without weights nothing is measured")
-
-
-def checkpoint_name(checkpoint: Path, folder: Path) -> str:
-    """Return the path for results.json: below the run's folder without it, so that the folder can be moved."""
-    whole = Path(os.path.abspath(checkpoint))
-    top = Path(os.path.abspath(folder))
-    return whole.relative_to(top).as_posix() if whole.is_relative_to(top) else str(whole)
-
-
-def _named(path: Path) -> str | None:
     try:
-        results = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    named = results.get("checkpoint") if isinstance(results, dict) else None
-    return named if isinstance(named, str) else None
+        results = json.loads((folder / "results.json").read_bytes())
+        path, sha256 = folder / results["checkpoint"], results.get("checkpoint_sha256")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # unfinished, or of 0.2.0, which named none
+        return _by_name(folder / "checkpoints")
+    if not path.is_file():
+        raise UserError(f"{path} is not there, and the scores of {folder} are of its weights: put it back")
+    if sha256 is not None and sha256 != sha256_of(path):
+        raise UserError(f"{path} was overwritten since {folder} was scored: give every run a callbacks.best.dirpath")
+    return path
+
+
+def _by_name(checkpoints: Path) -> Path:
+    for name in ("best.ckpt", "last.ckpt"):
+        if (path := checkpoints / name).is_file():
+            return path
+    raise UserError(f"{checkpoints} holds neither best.ckpt nor last.ckpt: without weights nothing is measured")

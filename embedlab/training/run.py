@@ -26,7 +26,7 @@ from embedlab.runs.folder import interrupted
 from embedlab.runs.results import SCHEMA, git_state, versions, write_json
 from embedlab.runs.same_inputs import Inputs
 from embedlab.runs.same_settings import differences, plain
-from embedlab.runs.weights import checkpoint_name
+from embedlab.runs.weights import about_checkpoint
 from embedlab.training.best import best_checkpoint
 from embedlab.training.cautions import NOT_BEST, cautions
 from embedlab.training.costs import Costs, peak_memory_bytes
@@ -87,7 +87,7 @@ def train(config: Config, measure: Measure) -> dict[str, Any]:
     if scored is None:
         log.warning("%s", NOT_BEST)
         results["cautions"].append(NOT_BEST)
-    results["checkpoint"] = checkpoint_name(scored or folder / "checkpoints" / LAST, folder)
+    results |= about_checkpoint(scored or folder / "checkpoints" / LAST, folder)
     for callback in callbacks:
         if hasattr(callback, "on_results"):  # ours; Lightning knows no moment after the last evaluation
             callback.on_results(trainer, results)
