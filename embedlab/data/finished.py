@@ -29,7 +29,7 @@ def finished_results(folder: Path, config: Config) -> dict[str, Any] | None:
     if changed := now.changes_since(then, results.get("files")):
         raise UserError(
             f"{folder} was finished with what has changed since ({'; '.join(changed[:3])}){why}: "
-            "put the old content back, or give sweep_name=ANOTHER for the new one"
+            "put the old content back, or give sweep_name=ANOTHER (another folder for a single run) for the new one"
         )
     return results
 

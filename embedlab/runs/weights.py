@@ -29,12 +29,21 @@ def find_checkpoint(folder: Path) -> Path:
         results = json.loads((folder / "results.json").read_bytes())
         path, sha256 = folder / results["checkpoint"], results.get("checkpoint_sha256")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # unfinished, or of 0.2.0, which named none
+        if not (folder / "results.json").exists():
+            _refuse_other_names(folder / "checkpoints")
         return _by_name(folder / "checkpoints")
     if not path.is_file():
         raise UserError(f"{path} is not there, and the scores of {folder} are of its weights: put it back")
     if sha256 is not None and sha256 != sha256_of(path):
         raise UserError(f"{path} was overwritten since {folder} was scored: give every run a callbacks.best.dirpath")
     return path
+
+
+def _refuse_other_names(checkpoints: Path) -> None:
+    """Raise UserError where callbacks.best.filename was changed: only Lightning knows then which of them is best."""
+    names = {path.name for path in checkpoints.glob("*.ckpt")}
+    if "best.ckpt" not in names and (others := sorted(names - {"last.ckpt", "previous.ckpt"})):
+        raise UserError(f"{checkpoints} holds {others[0]}, but which is the best is known once the run has finished")
 
 
 def _by_name(checkpoints: Path) -> Path:

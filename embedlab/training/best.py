@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
@@ -40,3 +41,9 @@ def best_checkpoint(trainer: Trainer) -> Path | None:
         if (isinstance(one, Best) or one.monitor == "val/loss") and Path(one.best_model_path).is_file():
             return Path(one.best_model_path)
     return None
+
+
+def load_weights(module: LightningModule, checkpoint: Path) -> None:
+    """Put the weights of a checkpoint into the module."""
+    state = torch.load(checkpoint, map_location=module.device, weights_only=True)
+    module.load_state_dict(state["state_dict"])

@@ -1,11 +1,9 @@
 """One run: config -> data, model, Trainer -> results. Imports torch and Lightning, so import it inside the job."""
 
 import logging
-import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,10 +25,11 @@ from embedlab.runs.results import SCHEMA, git_state, versions, write_json
 from embedlab.runs.same_inputs import Inputs
 from embedlab.runs.same_settings import differences, plain
 from embedlab.runs.weights import about_checkpoint
-from embedlab.training.best import best_checkpoint
+from embedlab.training.best import best_checkpoint, load_weights
 from embedlab.training.cautions import NOT_BEST, cautions
 from embedlab.training.costs import Costs, peak_memory_bytes
 from embedlab.training.module import LanguageModule
+from embedlab.training.precision import in_float32, report_missing_kernels
 from embedlab.training.resume import history
 from embedlab.training.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newest_whole
 from embedlab.training.summary import show
@@ -71,7 +70,7 @@ def train(config: Config, measure: Measure) -> dict[str, Any]:
         costs = Costs()
         callbacks = [costs, *make_callbacks(config)]
         trainer = build_trainer(config, callbacks)
-        with report_missing_kernels(config):
+        with report_missing_kernels(config.trainer.get("precision")):
             trainer.fit(module, datamodule=data, ckpt_path=begun, weights_only=True)
         trainer.save_checkpoint(folder / "checkpoints" / LAST)
         if torch.distributed.is_initialized():
@@ -79,7 +78,7 @@ def train(config: Config, measure: Measure) -> dict[str, Any]:
         if not trainer.is_global_zero:
             return {}  # one process evaluates, on all of the text
         scored = best_checkpoint(trainer)
-        module = in_float32(module, data)  # as `python -m embedlab.evaluate` measures it, whatever the precision
+        module = in_float32(module)  # as `python -m embedlab.evaluate` measures it, whatever the precision
         if scored is not None:
             load_weights(module, scored)
         module.to(trainer.strategy.root_device)  # Lightning leaves it on the CPU, where evaluating a GPU's model crawls
@@ -197,38 +196,6 @@ def _reason(error: Exception) -> str:
     """What is wrong, without Hydra's line on where, which the message says already."""
     cause = error.__cause__ or error
     return " ".join(str(cause).split("\nfull_key")[0].split())
-
-
-@contextmanager
-def report_missing_kernels(config: Config) -> Iterator[None]:
-    """Raise UserError where the device cannot compute in the precision that was asked for."""
-    try:
-        yield
-    except (RuntimeError, TypeError) as error:
-        if not re.search(r"not implemented for '(Half|BFloat16)'|not supported .*(Half|BFloat16)", str(error)):
-            raise
-        raise UserError(
-            f"trainer.precision={config.trainer.get('precision')} cannot be computed on this device "
-            f"({_reason(error)}): give trainer.precision=32-true, or bf16-true where 16-true fails"
-        ) from error
-
-
-def in_float32(module: LanguageModule, data: TextData) -> LanguageModule:
-    """Return the module in float32 if it was trained in half precision, with the scheme's constants uncast.
-
-    A cast back would leave ALiBi's slopes with the three digits that bfloat16 has.
-    """
-    if module.model.tokens.weight.dtype not in (torch.bfloat16, torch.float16):
-        return module
-    whole = LanguageModule(module.config, data.tokenizer.byte_lengths)
-    whole.load_state_dict(module.state_dict())
-    return whole
-
-
-def load_weights(module: LanguageModule, checkpoint: Path) -> None:
-    """Put the weights of a checkpoint into the module."""
-    state = torch.load(checkpoint, map_location=module.device, weights_only=True)
-    module.load_state_dict(state["state_dict"])
 
 
 def clear_lightning_handlers() -> None:

@@ -191,6 +191,22 @@ def test_other_text_other_targets_and_nats_of_another_tokenizer_are_not_ranked_t
     assert len(compare(runs_of(*plain, by_bytes)).groups) == 1  # bits per byte compare
 
 
+@pytest.mark.parametrize(
+    ("metric", "config"),
+    [
+        ("test.loss", {"corpus__field": "title"}),  # of one .jsonl, so of one sha256
+        ("extrapolation.128", {"evaluation__length_factors": [1, 2]}),
+        ("extrapolation.128", {"evaluation__sliding_step": 1}),
+        ("extrapolation.128", {"evaluation__max_tokens": 64}),
+        ("order_sensitivity.4", {"evaluation__order_windows": 9}),
+    ],
+)
+def test_scores_of_other_targets_are_not_averaged(runs_of: Runs, metric: str, config: dict[str, object]) -> None:
+    runs = [synthetic.results("rotary", 1), synthetic.results("rotary", 2, **config), synthetic.results("none", 1)]
+    found = compare(runs_of(*runs), metric=metric)
+    assert sorted(len(group.runs) for group in found.groups) == [1, 2]
+
+
 def test_unlike_treatment_is_told(runs_of: Runs) -> None:
     runs = [
         synthetic.results("none", 1),

@@ -46,3 +46,12 @@ def test_one_elsewhere_must_be_the_same_still(folder: Path) -> None:
     shared.write_bytes(b"weights of another")
     with pytest.raises(UserError, match=r"shared\.ckpt was overwritten since .*: give every run a callbacks"):
         find_checkpoint(folder)
+
+
+def test_an_unfinished_run_has_not_told_which_of_other_names_is_best(folder: Path) -> None:
+    (folder / "checkpoints" / "best.ckpt").unlink()
+    (folder / "checkpoints" / "last.ckpt").write_bytes(b"")
+    with pytest.raises(UserError, match=r"holds mine\.ckpt, but which is the best is known once the run has finished"):
+        find_checkpoint(folder)
+    (folder / "results.json").write_text("{}")  # of 0.2.0, which scored the last weights then
+    assert find_checkpoint(folder).name == "last.ckpt"
