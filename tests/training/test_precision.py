@@ -59,3 +59,12 @@ def test_no_cast_and_no_state_dict_reaches_the_validation_sums(make_config: Call
     losses = module.model.losses(batch, batch)
     assert nats == pytest.approx(200 * losses.double().sum().item(), rel=1e-12)
     assert not any("scored" in name for name in module.state_dict())
+
+
+def test_sums_are_on_the_cpu_where_the_device_knows_no_float64(
+    make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = LanguageModule(make_config("model.embedding_dim=16", "model.n_heads=2"), np.ones(257, dtype=np.int64))
+    monkeypatch.setattr(LanguageModule, "device", torch.device("mps"))
+    module.on_validation_epoch_start()
+    assert (module.scored.device.type, module.scored.dtype) == ("cpu", torch.float64)
