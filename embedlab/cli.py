@@ -27,11 +27,12 @@ from embedlab.config.optional import REPLACED, replaced
 from embedlab.config.overrides import override, quote_values, unquoted
 from embedlab.config.paths import whole_paths, with_values
 from embedlab.config.tree import CONF
+from embedlab.data.finished import finished_results
 from embedlab.distributed.launcher import device_count, train_on
 from embedlab.positions.check import check_config, register
 from embedlab.runs.before import Before
 from embedlab.runs.escaping import printable
-from embedlab.runs.folder import OTHER_SWEEP, ElsewhereError, lock_folder, results_of, write_error
+from embedlab.runs.folder import OTHER_SWEEP, ElsewhereError, lock_folder, write_error
 from embedlab.runs.full_disk import full_disk, report_full_disk
 from embedlab.runs.ownership import ERROR, check_folder, check_sweep, claim, is_marked
 from embedlab.runs.read_config import recorded_overrides
@@ -125,7 +126,7 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
         told = HydraConfig.get().sweeper
         if label := told.get("label"):
             log.info("%s%s", label, time_left(folder.parent, told.begun, told.jobs))
-        if (results := results_of(folder, config, remedy())) is not None:
+        if (results := finished_results(folder, config, remedy())) is not None:
             log.info("%s was finished before, skipped", folder)
         else:
             record(folder, cfg, HydraConfig.get().overrides.task, whole)

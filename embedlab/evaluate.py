@@ -14,10 +14,10 @@ from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.positions.check import check_config
 from embedlab.runs.escaping import printable
-from embedlab.runs.folder import BEST, LAST, weights_to_judge
 from embedlab.runs.read_config import read_config
 from embedlab.runs.results import Results
 from embedlab.runs.streams import accept_any_text
+from embedlab.runs.weights import find_checkpoint
 
 OPEN = ("evaluation.", "position.", "data.max_eval_tokens=", "data.batch_size=", "corpus.path=", "cache_dir=")
 HELP = f"""\
@@ -85,13 +85,6 @@ def changed_config(folder: Path, overrides: list[str]) -> Config:
         if "=" not in override or not override.startswith(OPEN):
             raise UserError(f"{override} cannot be changed after training: give {' '.join(OPEN)} with a value")
     return check_config(read_config(folder, overrides))
-
-
-def find_checkpoint(folder: Path) -> Path:
-    """The lowest validation loss's weights; the last ones where no validation was reached."""
-    if (path := weights_to_judge(folder)) is not None:
-        return path
-    raise UserError(f"{folder}/checkpoints holds neither {BEST} nor {LAST}: without weights nothing is measured")
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ from omegaconf import DictConfig, OmegaConf
 from embedlab.config.errors import UserError
 from embedlab.config.paths import with_values
 from embedlab.runs.escaping import printable
-from embedlab.runs.folder import weights_to_judge
 from embedlab.runs.read_config import relative_paths
 from embedlab.runs.streams import accept_any_text
+from embedlab.runs.weights import find_checkpoint
 
 Files = dict[Path, Callable[[Path], object]]  # files to write, each with the function that writes it to a path
 
@@ -60,10 +60,10 @@ def export(run: Path, form: str, to: Path | None = None) -> list[Path]:
 
 def read_run(run: Path) -> "tuple[Table, list[str]]":
     """Token table and labels of a run's best checkpoint, or of its last one where nothing was validated."""
-    found = weights_to_judge(run)
     settings = run / ".hydra" / "config.yaml"
-    if found is None or not settings.is_file():
+    if not (run / "checkpoints").is_dir() or not settings.is_file():
         raise UserError(f"{run} is no run's folder: give one that holds checkpoints/best.ckpt and .hydra/config.yaml")
+    found = find_checkpoint(run)
 
     import torch  # seconds that a mistyped folder need not wait for
 

@@ -38,7 +38,12 @@ def against_baseline(
             if row.is_baseline or other is None:
                 continue
             row.baseline = other.label
-            row.difference = statistics.difference(*_matched(row, other, metric, within))
+            ours, theirs = _matched(row, other, metric, within)
+            row.difference = statistics.difference(ours, theirs)
+            if row.difference is not None and row.difference.method != "welch":
+                paired = ours.keys() & theirs.keys() or row.by_seed.keys() | other.by_seed.keys()
+                row.unpaired = sorted(row.by_seed.keys() - paired)
+                row.unpaired_baseline = sorted(other.by_seed.keys() - paired)
             if row.difference is not None and row.difference.p is not None:
                 tested.append(row)
     for row, p in zip(tested, statistics.holm([row.difference.p for row in tested]), strict=True):  # type: ignore

@@ -16,6 +16,12 @@ from embedlab.compare.rows import Group, Row, Trial
 from embedlab.compare.varying import TUNED, known_key, select, show, varying, with_short_keys
 from embedlab.config.errors import UserError
 
+TARGETS = ("corpus.field", "corpus.val_fraction", "corpus.test_fraction", "data.max_eval_tokens")  # decide the targets
+TARGETS_OF = {  # and those of what looks closer; the longest length tested decides the stretch that all are tested on
+    "extrapolation": ("evaluation.max_tokens", "evaluation.length_factors", "evaluation.sliding_step"),
+    "order_sensitivity": ("evaluation.order_windows",),
+}
+
 
 @dataclass(slots=True)
 class Comparison:
@@ -98,10 +104,8 @@ def fair_groups(runs: Sequence[Run], metric: Metric) -> dict[tuple[tuple[str, st
     groups: dict[tuple[tuple[str, str], ...], list[Run]] = defaultdict(list)
     for run in runs:
         shared = {"corpus": str(run.settings["corpus"])}
-        for key in ("corpus.val_fraction", "corpus.test_fraction", "data.max_eval_tokens"):
+        for key in (*TARGETS, *(TARGETS_OF.get(metric.name.partition(".")[0], ()))):
             shared[key] = show(run.settings.get(key))
-        if metric.name.startswith(("extrapolation", "order_sensitivity")):
-            shared["evaluation.max_tokens"] = show(run.settings.get("evaluation.max_tokens"))
         if metric.per_token:
             shared["tokenizer"] = str(run.settings["tokenizer"])
         groups[tuple(shared.items())].append(run)

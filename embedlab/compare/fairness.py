@@ -55,6 +55,14 @@ def _seeds(group: Group) -> Iterator[str]:
     if unpaired:
         rows = join_words(unpaired)
         yield f"seeds are not those of the baseline, so Welch's test, which finds less than pairs: {rows}"
+    for row in group.rows:
+        if row.outside_pairs and row.difference:
+            pairs = "1 seed" if row.difference.n == 1 else f"{row.difference.n} seeds"
+            n = len(row.unpaired) + len(row.unpaired_baseline)
+            yield (
+                f"{row.label} − {row.baseline} is over the {pairs} that both have, the means over all: the pairs leave "
+                f"out {n} ({row.outside_pairs}), so the means differ by another number"
+            )
     flat = [row.label for row in group.rows if row.difference and row.difference.p is None and row.difference.n > 1]
     if flat:
         yield f"the difference is the same at every seed, so there is no spread to test against: {join_words(flat)}"

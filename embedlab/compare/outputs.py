@@ -125,6 +125,7 @@ def record(comparison: Comparison, group: str, baseline: str, rank: int, row: Ro
         "difference_high": gap.high if gap else None,
         "method": gap.method if gap else None,
         "pairs": gap.n if gap else None,
+        "seeds_outside_pairs": row.outside_pairs or None,
         "p": gap.p if gap else None,
         "p_holm": row.p,
         "decided": row.decided if gap else None,
@@ -167,6 +168,9 @@ def markdown(comparison: Comparison) -> str:
             ]
             lines.append(f"| {' | '.join(line)} |")
         lines.append("")
+        outside = [f"{as_text(row.label)}: {as_text(row.outside_pairs)}" for row in group.rows if row.outside_pairs]
+        if outside:
+            lines += [f"Seeds in the means but not in the pairs: {' — '.join(outside)}.", ""]
     lines.append(FOOTNOTE)
     return "\n".join(lines) + "\n"
 

@@ -118,10 +118,17 @@ def read(arguments: list[str]) -> tuple[list[Run], list[Left]]:
             left.append(Left(clean(argument), "missing", "is no folder"))
             continue
         before = len(runs) + len(left), len(seen)
+        run = None  # the last run's folder: what lies below it is its own
         for folder, names, files in _folders(top, seen, left):
+            if "results.json" in files or ".hydra" in names:
+                run = folder
+            elif run is None or not folder.startswith(run + os.sep):
+                left.extend(_dangling(folder, files))
             if "results.json" in files:
-                found = _run(folder)
-                (runs if isinstance(found, Run) else left).append(found)  # type: ignore[arg-type]
+                if (real := os.path.realpath(os.path.join(folder, "results.json"))) not in seen:
+                    seen.add(real)
+                    found = _run(folder)
+                    (runs if isinstance(found, Run) else left).append(found)  # type: ignore[arg-type]
             elif ".hydra" in names:
                 left.append(Left(clean(folder), "unfinished", "has no results.json: it still runs, or was stopped"))
         if before[0] == len(runs) + len(left) and len(seen) > before[1]:
@@ -143,6 +150,13 @@ def _folders(top: Path, seen: set[str], left: list[Left]) -> Iterator[tuple[str,
         seen.add(real)
         yield folder, list(names), files
         names[:] = sorted(name for name in names if name not in NOT_RUNS)
+
+
+def _dangling(folder: str, files: list[str]) -> Iterator[Left]:
+    """Name links to nothing, as to a disk that is not there: runs may lie behind them."""
+    for path in (os.path.join(folder, name) for name in files):
+        if os.path.islink(path) and not os.path.exists(path):
+            yield Left(clean(path), "missing", f"is a link to {clean(os.readlink(path))}, which is not there")
 
 
 def _run(folder: str) -> Run | Left:

@@ -31,6 +31,8 @@ class Row:
     is_baseline: bool = False
     baseline: str = ""
     difference: statistics.Difference | None = None
+    unpaired: list[int] = field(default_factory=list)  # seeds in `mean` that no pair of `difference` holds
+    unpaired_baseline: list[int] = field(default_factory=list)  # and those of the baseline's mean
     p: float | None = None  # Holm-corrected
     more_seeds: int | None = None
 
@@ -38,6 +40,12 @@ class Row:
     def decided(self) -> bool:
         """Whether the difference from the baseline is beyond chance at statistics.LEVEL."""
         return self.p is not None and self.p < statistics.LEVEL
+
+    @property
+    def outside_pairs(self) -> str:
+        """`7 of rotary; 1 of none`: seeds that the means hold and the difference does not; "" where there is none."""
+        sides = ((self.unpaired, self.label), (self.unpaired_baseline, self.baseline))
+        return "; ".join(f"{', '.join(map(str, seeds))} of {label}" for seeds, label in sides if seeds)
 
     def average(self, *keys: str) -> float | None:
         """Mean over the runs of another number of results.json."""

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from embedlab.compare import trainer_keys, user_files
 from embedlab.compare.reading import Run
 from embedlab.config.errors import UserError
 
@@ -21,7 +22,6 @@ IGNORED = (
     "sweep_name",
     "cache_dir",
     "logger.",
-    "callbacks.",
     "hydra.",
     "experiment",
     "evaluation.",
@@ -32,16 +32,6 @@ IGNORED = (
     "data.max_eval_tokens",
     "model.loss_chunk_tokens",
 )
-TRAINER = (
-    "max_steps",
-    "max_epochs",
-    "max_time",
-    "gradient_clip_val",
-    "gradient_clip_algorithm",
-    "precision",
-    "accumulate_grad_batches",
-    "limit_train_batches",
-)  # the Trainer's settings that can move a score
 RATE, SCALE = "optimizer.lr", "position.scale"
 TUNED = (RATE, SCALE)  # tried at several values, chosen by validation unless --by names them
 ORDER = ("position", "model.", "data.", "tokenizer", "corpus", "optimizer.", "trainer.")
@@ -49,13 +39,14 @@ ORDER = ("position", "model.", "data.", "tokenizer", "corpus", "optimizer.", "tr
 
 def matters(key: str) -> bool:
     """Whether this key of the config can move a score."""
-    if key.startswith("trainer."):
-        return key.removeprefix("trainer.") in TRAINER
+    if key.startswith(("trainer.", "callbacks.")):
+        return trainer_keys.matters(key)
     return not any(key == name or (name.endswith(".") and key.startswith(name)) for name in IGNORED)
 
 
 def with_short_keys(runs: Sequence[Run]) -> None:
-    """Add `position`, `tokenizer` and `corpus` to the settings of all runs."""
+    """Add `position`, `tokenizer` and `corpus` to the settings of all runs, and what runs leave to defaults."""
+    user_files.name_changes(runs)
     extras = _scheme_settings(runs)
     for run in runs:
         settings = run.settings
@@ -67,6 +58,7 @@ def with_short_keys(runs: Sequence[Run]) -> None:
         sha = run.text("corpus", "sha256")
         name = run.text("corpus", "name") or str(settings.get("corpus.name", "?"))
         settings["corpus"] = f"{name}@{sha[:8]}" if sha else name
+    trainer_keys.fill_in(runs)
 
 
 def _scheme_settings(runs: Sequence[Run]) -> dict[str, list[str]]:

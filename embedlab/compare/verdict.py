@@ -122,6 +122,7 @@ def _sentence(row: Row, higher_is_better: bool, unit: str, place: int) -> str:
     low, high = (found.low, found.high) if found.mean > 0 else (-found.high, -found.low)
     sure = f"95 % {interval(low, high, place)}, p {_equals(row.p)}, {seeds(found.n)}"
     sure += "" if found.method == "paired" else ", unpaired"
+    sure += f"; not in pairs: seed {row.outside_pairs}" if row.outside_pairs else ""
     if row.decided:
         return f"{ours} {verb} {theirs}{where}{by} ({sure})."
     lead = "level" if found.mean == 0 else "ahead" if better else "behind"

@@ -1,6 +1,5 @@
 """Folders made once and kept: written beside and renamed when whole, checked by sha256 whenever they are read."""
 
-import hashlib
 import json
 import logging
 import os
@@ -13,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from embedlab.config.errors import UserError
 from embedlab.runs.atomic_write import atomic_folder
+from embedlab.runs.file_hashes import sha256_of
 
 log = logging.getLogger(__name__)
 META = "meta.json"  # {"files": {name: sha256}, "info": what `build` returned}
@@ -43,12 +43,6 @@ def cached(folder: Path, build: Callable[[Path], Facts]) -> Facts:
             f"the cache {folder.parent} cannot be written ({error.strerror or 'the disk is full'}): "
             "give another cache_dir=FOLDER"
         ) from error
-
-
-def sha256_of(path: Path) -> str:
-    """sha256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read(folder: Path) -> Any:

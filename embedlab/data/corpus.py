@@ -1,7 +1,6 @@
 """Corpora: every one of them is files in the end, read as documents, a piece at a time, so that memory stays small."""
 
 import codecs
-import glob
 import gzip
 import hashlib
 import io
@@ -17,11 +16,11 @@ from typing import IO, NamedTuple
 from embedlab.config.errors import UserError
 from embedlab.config.tree import CorpusConfig, DownloadConfig, FilesConfig, PythonDocsConfig
 from embedlab.data import python_docs
-from embedlab.data.cache import sha256_of
+from embedlab.data.corpus_files import find_files, suffix_of
 from embedlab.data.download import download
+from embedlab.runs.file_hashes import sha256_of
 
 CHUNK = 1 << 20  # bytes read at once
-SUFFIXES = tuple(kind + packed for kind in (".txt", ".md", ".jsonl") for packed in ("", ".gz"))
 
 
 class Document(NamedTuple):
@@ -42,21 +41,25 @@ class Corpus:
     @cached_property
     def sha256(self) -> str:
         """Of the one file; of the files' own sha256, in order, where there are several."""
+        return self.sha256_by(sha256_of)
+
+    def sha256_by(self, hash_file: Callable[[Path], str]) -> str:
+        """Return the same by another way to a file's sha256, as one that remembers."""
         sums = []
         for path in self.files:
             with _reading(path):
-                sums.append(sha256_of(path))
+                sums.append(hash_file(path))
         return sums[0] if len(sums) == 1 else hashlib.sha256("\n".join(sums).encode()).hexdigest()
 
     @property
     def kinds(self) -> list[str]:
         """How each file is read: what decides the text beside the files' bytes."""
-        return [f"{kind} {self.field}" if "jsonl" in (kind := _suffix(path)) else kind for path in self.files]
+        return [f"{kind} {self.field}" if "jsonl" in (kind := suffix_of(path)) else kind for path in self.files]
 
     def documents(self) -> Iterator[Document]:
         """All documents that hold any text, in order. Raises UserError for what cannot be read."""
         for path in self.files:
-            yield from _lines(path, self.field) if ".jsonl" in _suffix(path) else _whole(path)
+            yield from _lines(path, self.field) if ".jsonl" in suffix_of(path) else _whole(path)
 
 
 def open_corpus(config: CorpusConfig, cache_dir: Path) -> Corpus:
@@ -69,36 +72,6 @@ def open_corpus(config: CorpusConfig, cache_dir: Path) -> Corpus:
         case PythonDocsConfig():
             return Corpus(config.name, [python_docs.collect(cache_dir / "corpora", config.docstrings)])
     raise AssertionError(f"no such corpus: {config}")
-
-
-def find_files(setting: str | list[str]) -> list[Path]:
-    """The files of `corpus.path`: a file, a folder (whatever stands below it, sorted), a glob, or a list of these."""
-    found: dict[Path, None] = {}  # a set that keeps its order
-    for entry in [setting] if isinstance(setting, str) else setting:
-        path = Path(entry).expanduser()
-        if path.is_dir():
-            below = (p for p in sorted(path.rglob("*")) if not _hidden(p.relative_to(path)))
-            files = [p for p in below if _suffix(p) and p.is_file()]
-        elif path.exists():
-            if not _suffix(path):
-                raise UserError(f"corpus.path={entry} has a name of no known kind: give {', '.join(SUFFIXES)}")
-            files = [path]
-        elif glob.has_magic(entry):
-            files = [p for p in map(Path, sorted(glob.glob(str(path), recursive=True))) if _suffix(p) and p.is_file()]
-        else:
-            raise UserError(f"corpus.path={entry} does not exist: give a file, a folder or a glob")
-        if not files:
-            raise UserError(f"corpus.path={entry} holds no text: give files named {', '.join(SUFFIXES)}")
-        found.update(dict.fromkeys(files))
-    return list(found)
-
-
-def _suffix(path: Path) -> str:
-    return next((suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), "")
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
 
 
 def _whole(path: Path) -> Iterator[Document]:

@@ -16,13 +16,15 @@ from embedlab.data.shuffle import ShuffledBatches
 from embedlab.data.tokenizer import Tokenizer, load_tokenizer
 from embedlab.data.tokens import Tokens, prepare
 from embedlab.data.windows import SlidingWindows, whole_batch
+from embedlab.runs.file_hashes import hash_files
+from embedlab.runs.same_inputs import Inputs
 
 log = logging.getLogger(__name__)
 
 
 class TextData(LightningDataModule):
-    """Data of one run. After `setup`: `tokenizer`, `tokens`, and SlidingWindows `train_windows`, `val_windows`,
-    `test_windows`.
+    """Data of one run. After `setup`: `tokenizer`, `tokens`, `inputs`, and SlidingWindows `train_windows`,
+    `val_windows`, `test_windows`.
 
     Training order depends on (seed, epoch) alone. Validation and test windows do not overlap; data.max_eval_tokens
     spreads fewer of them over the whole text. Every device scores all of them, so that the numbers are exact whatever
@@ -31,6 +33,7 @@ class TextData(LightningDataModule):
 
     tokenizer: Tokenizer
     tokens: Tokens
+    inputs: Inputs
     train_windows: SlidingWindows
     val_windows: SlidingWindows
     test_windows: SlidingWindows
@@ -53,7 +56,9 @@ class TextData(LightningDataModule):
             return
         data = self.config.data
         self.tokenizer = load_tokenizer(self.config.tokenizer, self.cache_dir)
+        files = hash_files(self.config)  # before anything is made of them
         self.tokens = prepare(self.config.corpus, self.tokenizer, self.cache_dir)
+        self.inputs = Inputs(self.tokens.corpus["sha256"], files)
         self.train_windows = self._windows("train", data.stride)
         self.val_windows = self._windows("val", self._eval_stride(len(self.tokens.val)))
         self.test_windows = self._windows("test", self._eval_stride(len(self.tokens.test)))

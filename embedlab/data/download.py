@@ -8,7 +8,7 @@ from filelock import FileLock
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import DownloadConfig
-from embedlab.data.cache import sha256_of
+from embedlab.runs.file_hashes import sha256_of
 
 log = logging.getLogger(__name__)
 TIMEOUT = 15  # seconds without an answer

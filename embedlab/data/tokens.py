@@ -20,6 +20,7 @@ from embedlab.data.cache import cached
 from embedlab.data.corpus import Corpus, Document, open_corpus
 from embedlab.data.pieces import safe_pieces, split_at
 from embedlab.data.tokenizer import Tokenizer
+from embedlab.runs.file_hashes import sha256_of
 from embedlab.runs.results import Corpus as CorpusResults
 from embedlab.runs.results import CorpusFacts, Splits
 
@@ -88,6 +89,8 @@ def _write(corpus: Corpus, config: CorpusConfig, tokenizer: Tokenizer, folder: P
                     log.info("tokenizing corpus=%s: %d MB so far", corpus.name, size // 1_000_000)
     if not size:
         raise UserError(f"corpus={corpus.name} is empty: {_named(corpus)} without any text; give other files")
+    if corpus.sha256_by(sha256_of) != corpus.sha256:  # or the cache would hold it under the former text's hash for ever
+        raise UserError(f"corpus={corpus.name} was changed while it was tokenized: give the same command again")
     total = sum(counts.values())
     log.info("tokenized corpus=%s: %d tokens in %.1f s", corpus.name, total, time.monotonic() - start)
     splits: Splits = {"train": counts["train"], "val": counts["val"], "test": counts["test"]}

@@ -97,7 +97,7 @@ class Watched(Scheme):
 def mean_by_distance(matrix: Tensor) -> Tensor:
     """(B, H, T, T), rows are queries -> (H, T): the mean of the finite entries δ below the diagonal; nan for none."""
     T = matrix.size(-1)
-    by_distance = [matrix.diagonal(-distance, -2, -1).double() for distance in range(T)]  # each (B, H, T - δ)
+    by_distance = [matrix.diagonal(-distance, -2, -1).cpu().double() for distance in range(T)]  # each (B, H, T - δ)
     return torch.stack([x.where(x.isfinite(), torch.nan).nanmean((0, 2)) for x in by_distance], -1)
 
 

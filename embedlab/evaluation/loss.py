@@ -52,7 +52,7 @@ def window_losses(model: LanguageModel, windows: SlidingWindows, byte_lengths: T
         for start in range(0, len(windows), step):
             inputs, targets = windows.__getitems__(range(start, min(start + step, len(windows))))
             losses = model.losses(inputs.to(device), targets.to(device))  # (B, T)
-            parts.append(losses.double().cpu().numpy())
+            parts.append(losses.cpu().double().numpy())
             n_bytes += int(byte_lengths.cpu()[targets].sum())
     return Losses(np.concatenate(parts), n_bytes)
 
@@ -72,5 +72,5 @@ def last_losses(model: LanguageModel, inputs: np.ndarray, targets: np.ndarray, b
             wanted = torch.from_numpy(targets[start : start + step].astype(np.int64)).to(device)
             hidden = model(ids)[:, -n_scored:].flatten(0, 1)  # (B·s, D)
             losses = token_losses(hidden, model.output_table, wanted.flatten(), model.chunk).view_as(wanted)
-            parts.append(losses.double().cpu().numpy())
+            parts.append(losses.cpu().double().numpy())
     return np.concatenate(parts)

@@ -16,6 +16,7 @@ from embedlab.evaluation import measure
 from embedlab.runs.escaping import one_line
 from embedlab.runs.provenance import git_state, versions
 from embedlab.runs.results import Results, write_results
+from embedlab.runs.same_inputs import Inputs
 from embedlab.training.module import LanguageModule
 from embedlab.training.summary import scores_table
 
@@ -38,6 +39,13 @@ def evaluate_again(config: Config, checkpoint: Path, results: Results, folder: P
             f"corpus={config.corpus.name} is another text than the run's (sha256 {now[:12]}, not {str(then)[:12]}): "
             "evaluate where the run was made (python_docs varies with the Python version)"
         )
+    start = config.model.token_table.path  # of the weights that are now in the checkpoint: it matters no more
+    code = Inputs(None, {path: sha256 for path, sha256 in data.inputs.files.items() if path != start})
+    if changed := code.changes_since(None, results.get("files")):
+        raise UserError(
+            f"{'; '.join(changed)}: the run was trained by the old content; put it back, or give position.file=ANOTHER "
+            "for the new one"
+        )
     module = LanguageModule(config, data.tokenizer.byte_lengths)
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
@@ -45,6 +53,7 @@ def evaluate_again(config: Config, checkpoint: Path, results: Results, folder: P
     except Exception as error:  # torch.load and load_state_dict raise many kinds for a damaged or foreign file
         raise UserError(f"{checkpoint} does not fit this run's model: {str(error).splitlines()[0]}") from error
     results.update(measure(module.model, data, config))
+    results["files"] = data.inputs.files
     results["evaluated"] = {  # the run's own `command` and `versions` stay: its training is theirs
         "command": " ".join(["python", "-m", "embedlab.evaluate", *sys.argv[1:]]),
         "versions": versions(),

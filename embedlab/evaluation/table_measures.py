@@ -29,11 +29,11 @@ def tables(model: LanguageModel, ids: np.ndarray, tokenizer: Tokenizer) -> Table
     tokens = most_frequent_first(counts, unseen=False)[:MAX_ROWS]
     counts = counts[tokens]
     with evaluating(model):
-        rows = model.tokens.weight[torch.from_numpy(tokens)].double().cpu()  # (R, D)
+        rows = model.tokens.weight[torch.from_numpy(tokens)].cpu().double()  # (R, D)
         positions = model.scheme.table()
         return {
             "token": token_table_figures(rows, counts),
-            "position": None if positions is None else position_table_figures(positions.double().cpu()),
+            "position": None if positions is None else position_table_figures(positions.cpu().double()),
             "neighbours": neighbours(rows, tokens, counts, tokenizer),
         }
 

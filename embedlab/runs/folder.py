@@ -92,12 +92,6 @@ def interrupted(folder: Path) -> bool:
     return any((folder / "checkpoints" / name).exists() for name in (LAST, PREVIOUS))
 
 
-def weights_to_judge(folder: Path) -> Path | None:
-    """The checkpoint of the lowest validation loss; the last one if nothing was validated; None if there is neither."""
-    paths = (folder / "checkpoints" / name for name in (BEST, LAST))
-    return next((path for path in paths if path.is_file()), None)
-
-
 def killed(folder: Path) -> bool:
     """Whether a process began the job and told nothing of its end."""
     if not (folder / RUNNING).exists():

@@ -206,6 +206,9 @@ class Results(Setup, Measured):
     corpus: Annotated[Corpus, Key("the text")]
     git: Annotated[GitState, Key("state of embedlab's source; empty if git does not know it")]
     command: Annotated[str, Key("the command line")]
+    files: Annotated[dict[str, str], Key("sha256 of each of the user's own files that the settings name, by path")]
+    checkpoint: Annotated[str, Key("the checkpoint that the scores are of; its path below the run's folder, if there")]
+    checkpoint_sha256: NotRequired[Annotated[str, Key("its sha256, if it is not in the run's folder")]]
     evaluated: NotRequired[Annotated[Evaluated, Key("what measured the run anew, if anything did")]]
 
 

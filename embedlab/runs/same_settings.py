@@ -21,10 +21,18 @@ def _plain(value: Any, run_dir: str) -> Any:
 
 
 def differences(then: Any, now: Any, key: str = "") -> list[str]:
-    """`optimizer.lr=0.002, now 0.01` for each setting that differs."""
+    """Return `optimizer.lr=0.002, now 0.01` for each setting that differs."""
     if isinstance(then, dict) and isinstance(now, dict):
         keys = sorted({*then, *now})
         return [line for k in keys for line in differences(then.get(k), now.get(k), f"{key}.{k}".lstrip("."))]
+    if key.endswith("._target_"):
+        then, now = _class_name(then), _class_name(now)
     if then == now or (is_path(key) and same_path(then, now)):
         return []
     return [f"{key}={then}, now {now}"]
+
+
+def _class_name(target: Any) -> Any:
+    """Drop the module of a class of ours: where it lives is no setting, and versions may move it."""
+    ours = isinstance(target, str) and target.startswith("embedlab.")
+    return target.rpartition(".")[2] if ours else target

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf, open_dict, read_write
 from embedlab.config.errors import UserError
 from embedlab.config.overrides import override
 from embedlab.config.paths import whole_paths, with_values
+from embedlab.data.finished import finished_results
 from embedlab.positions.check import check_config
 from embedlab.runs import folder as job
 from embedlab.runs.full_disk import full_disk, message
@@ -126,7 +127,7 @@ class Sweeper(BasicSweeper):
                 del cfg["hydra"]
             try:
                 whole = whole_paths(cfg, Path(self.config.hydra.runtime.cwd))
-                job.results_of(folder, check_config(with_values(cfg, whole)), job.OTHER_SWEEP)
+                finished_results(folder, check_config(with_values(cfg, whole)), job.OTHER_SWEEP)
                 one.end("skipped", "finished before")
                 log.info("%s — finished before, skipped", one)
             except UserError as error:

@@ -22,7 +22,7 @@ class LanguageModule(LightningModule):
     """
 
     byte_lengths: Tensor
-    scored: Tensor  # sums over validation targets: nats, tokens, bytes
+    scored: Tensor  # sums over validation targets: nats, tokens, bytes; float64
 
     def __init__(self, config: Config, byte_lengths: np.ndarray) -> None:
         super().__init__()
@@ -30,7 +30,6 @@ class LanguageModule(LightningModule):
         self.model = LanguageModel(config, len(byte_lengths))
         self.model.tokens.weight.requires_grad = not config.model.token_table.frozen
         self.register_buffer("byte_lengths", torch.as_tensor(byte_lengths, dtype=torch.int64), persistent=False)
-        self.register_buffer("scored", torch.zeros(3, dtype=torch.float64), persistent=False)
 
     def on_fit_start(self) -> None:
         """Give every rank but the first a random stream of its own, so that their dropout masks differ.
@@ -62,14 +61,16 @@ class LanguageModule(LightningModule):
             self.log("train/learning_rate", optimizer.param_groups[0]["lr"])
 
     def on_validation_epoch_start(self) -> None:
-        self.scored.zero_()
+        # no buffer: trainer.precision=bf16-true casts those, and three digits would remain. MPS knows no float64
+        device = "cpu" if self.device.type == "mps" else self.device
+        self.scored = torch.zeros(3, dtype=torch.float64, device=device)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         inputs, targets = batch
         losses = self.model.losses(inputs, targets)  # (B, T)
-        self.scored[0] += losses.double().sum()
+        self.scored[0] += losses.to(self.scored.device).double().sum()
         self.scored[1] += targets.numel()
-        self.scored[2] += self.byte_lengths[targets].sum()
+        self.scored[2] += self.byte_lengths[targets].sum().to(self.scored.device)
 
     def on_validation_epoch_end(self) -> None:
         nats, tokens, n_bytes = self.trainer.strategy.reduce(self.scored, reduce_op="sum").tolist()

@@ -20,14 +20,18 @@ from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.model.embeddings import LanguageModel
 from embedlab.model.pretrained import load_table
-from embedlab.positions.config import shape_of
-from embedlab.runs.folder import BEST, LAST, PREVIOUS, interrupted
+from embedlab.runs.folder import LAST, PREVIOUS, interrupted
 from embedlab.runs.ownership import note_process, was_started
 from embedlab.runs.provenance import git_state, versions
 from embedlab.runs.results import SCHEMA, Measured, Results, write_results
+from embedlab.runs.same_inputs import Inputs
 from embedlab.runs.same_settings import differences, plain
+from embedlab.runs.weights import about_checkpoint
+from embedlab.training.best import best_checkpoint, load_weights
+from embedlab.training.cautions import NOT_BEST, cautions
 from embedlab.training.costs import Costs, peak_memory_bytes
 from embedlab.training.module import LanguageModule
+from embedlab.training.precision import in_float32, report_missing_kernels
 from embedlab.training.resume import history
 from embedlab.training.resume.checkpoints import AtomicCheckpointIO, newest_whole
 from embedlab.training.resume.state import ResumeState
@@ -53,7 +57,7 @@ def train(config: Config, measure: Measure) -> Results | None:
     """
     clear_lightning_handlers()
     folder = Path(config.run_dir)
-    for message in config.position.cautions(shape_of(config)):
+    for message in cautions(config):
         log.warning("%s", message)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
 
@@ -68,21 +72,28 @@ def train(config: Config, measure: Measure) -> Results | None:
     with warnings.catch_warnings():
         for message in QUIET:
             warnings.filterwarnings("ignore", message)
-        begun = take_up(config, folder)
+        begun = take_up(config, folder, data.inputs)
         if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
             note_process(folder)
         costs = Costs()
         callbacks = [costs, *make_callbacks(config), ResumeState()]
         trainer = build_trainer(config, callbacks)
-        trainer.fit(module, datamodule=data, ckpt_path=begun, weights_only=True)
+        with report_missing_kernels(config.trainer.get("precision")):
+            trainer.fit(module, datamodule=data, ckpt_path=begun, weights_only=True)
         trainer.save_checkpoint(folder / "checkpoints" / LAST)
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
         if not trainer.is_global_zero:
             return None  # one process evaluates, on all of the text
-        load_best(module, folder)
+        scored = best_checkpoint(trainer)
+        module = in_float32(module)  # as `python -m embedlab.evaluate` measures it, whatever the precision
+        if scored is not None:
+            load_weights(module, scored)
         module.to(trainer.strategy.root_device)  # Lightning leaves it on the CPU, where evaluating a GPU's model crawls
-    results = collect(config, data, module, costs, measure)
+    results = collect(config, data, module, costs, measure, scored or folder / "checkpoints" / LAST)
+    if scored is None:
+        log.warning("%s", NOT_BEST)
+        results["cautions"].append(NOT_BEST)
     for callback in callbacks:
         if hasattr(callback, "on_results"):  # ours; Lightning knows no moment after the last evaluation
             callback.on_results(trainer, results)
@@ -92,8 +103,11 @@ def train(config: Config, measure: Measure) -> Results | None:
     return results
 
 
-def take_up(config: Config, folder: Path) -> Path | None:
-    """The checkpoint to go on from, with the folder's history cut back to its time; None where there is none."""
+def take_up(config: Config, folder: Path, inputs: Inputs) -> Path | None:
+    """Return the checkpoint to resume from, with the folder's history cut back to its time; None where there is none.
+
+    Raises UserError where it was made with other settings, from another text or by other code.
+    """
     found = newest_whole(folder / "checkpoints")
     if found is None:
         if interrupted(folder):
@@ -113,6 +127,11 @@ def take_up(config: Config, folder: Path) -> Path | None:
         raise UserError(
             f"{folder} was begun with other settings ({'; '.join(changed[:3])}): "
             "give those, or another folder for these"
+        )
+    if changed := inputs.changes_since(state.get("corpus_sha256"), state.get("files")):
+        raise UserError(
+            f"{folder} was begun with what has changed since ({'; '.join(changed[:3])}): "
+            "put the old content back to resume it, or give another folder for the new one"
         )
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
         history.cut_back(folder, **state["history"])
@@ -135,9 +154,12 @@ def log_start(config: Config, data: TextData, module: LanguageModule) -> None:
     )
 
 
-def collect(config: Config, data: TextData, module: LanguageModule, costs: Costs, measure: Measure) -> Results:
-    """Everything that results.json holds."""
-    return {
+def collect(
+    config: Config, data: TextData, module: LanguageModule, costs: Costs, measure: Measure, scored: Path
+) -> Results:
+    """Return everything that results.json holds; `scored` is the checkpoint whose weights the module has."""
+    checkpoint, sha256 = about_checkpoint(scored, Path(config.run_dir))
+    results: Results = {
         "schema": SCHEMA,
         "seed": config.seed,
         "config": asdict(config),
@@ -147,12 +169,17 @@ def collect(config: Config, data: TextData, module: LanguageModule, costs: Costs
         "tokens_per_second": costs.tokens_per_second,
         "train_seconds": costs.train_seconds,
         "peak_memory_bytes": peak_memory_bytes(),
-        "cautions": config.position.cautions(shape_of(config)),
+        "cautions": cautions(config),
         "versions": versions(),
         "corpus": data.tokens.corpus,
         "git": git_state(Path(__file__).parent),
         "command": " ".join(["python", *sys.argv]),
+        "files": data.inputs.files,
+        "checkpoint": checkpoint,
     }
+    if sha256 is not None:
+        results["checkpoint_sha256"] = sha256
+    return results
 
 
 def build_trainer(config: Config, callbacks: list[lightning.Callback]) -> lightning.Trainer:
@@ -189,14 +216,6 @@ def _reason(error: Exception) -> str:
     """What is wrong, without Hydra's line on where, which the message says already."""
     cause = error.__cause__ or error
     return " ".join(str(cause).split("\nfull_key")[0].split())
-
-
-def load_best(module: LanguageModule, folder: Path) -> None:
-    """Put the weights of the lowest validation loss back; the last ones where no validation was reached."""
-    best = folder / "checkpoints" / BEST
-    if best.exists():
-        state = torch.load(best, map_location=module.device, weights_only=True)
-        module.load_state_dict(state["state_dict"])
 
 
 def clear_lightning_handlers() -> None:

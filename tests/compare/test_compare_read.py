@@ -91,6 +91,30 @@ def test_folders_without_rights_are_named(tmp_path: Path, monkeypatch: pytest.Mo
     assert kinds(tmp_path) == (1, ["unreadable"])
 
 
+def test_links_are_followed_and_each_run_is_read_once(tmp_path: Path) -> None:
+    elsewhere = synthetic.write(tmp_path / "disk" / "run")
+    outputs = tmp_path / "outputs"
+    synthetic.write(outputs / "own")
+    (outputs / "linked").symlink_to(elsewhere)
+    (outputs / "linked again").symlink_to(elsewhere)
+    (outputs / "loop").symlink_to(outputs)
+    (outputs / "only its results").mkdir()
+    (outputs / "only its results" / "results.json").symlink_to(elsewhere / "results.json")
+    assert kinds(outputs) == (2, [])
+    assert kinds(tmp_path) == (2, [])
+
+
+def test_links_to_nothing_are_named(tmp_path: Path) -> None:
+    run = synthetic.write(tmp_path / "run")
+    (tmp_path / "other disk").symlink_to("/mnt/not mounted")
+    (run / "wandb").mkdir()
+    (run / "wandb" / "latest-run").symlink_to("gone")  # of a logger's: no runs lie behind it
+    runs, left = reading.read([str(tmp_path)])
+    assert len(runs) == 1
+    assert [(item.kind, Path(item.path).name) for item in left] == [("missing", "other disk")]
+    assert left[0].reason == "is a link to /mnt/not mounted, which is not there"
+
+
 def test_text_from_runs_is_cleaned() -> None:
     assert reading.clean("a\x1b[31m\ud800\nb") == "a�[31m� b"
     assert reading.clean("x" * 999).endswith("x…")

@@ -1,16 +1,22 @@
 """What is compared with what: keys, baselines, pairs, learning rates, fairness."""
 
+import io
+import json
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import synthetic
+from rich.console import Console
 from scipy import stats
 
-from embedlab.compare import fairness
+from embedlab.compare import fairness, outputs, report, terminal_table
+from embedlab.compare.charts.all_charts import style_of
 from embedlab.compare.comparison import Comparison, compare
 from embedlab.compare.reading import Run
 from embedlab.compare.varying import varying, with_short_keys
+from embedlab.compare.verdict import verdict
 from embedlab.config.errors import UserError
 
 Runs = Callable[..., list[Run]]
@@ -185,6 +191,22 @@ def test_other_text_other_targets_and_nats_of_another_tokenizer_are_not_ranked_t
     assert len(compare(runs_of(*plain, by_bytes)).groups) == 1  # bits per byte compare
 
 
+@pytest.mark.parametrize(
+    ("metric", "config"),
+    [
+        ("test.loss", {"corpus__field": "title"}),  # of one .jsonl, so of one sha256
+        ("extrapolation.128", {"evaluation__length_factors": [1, 2]}),
+        ("extrapolation.128", {"evaluation__sliding_step": 1}),
+        ("extrapolation.128", {"evaluation__max_tokens": 64}),
+        ("order_sensitivity.4", {"evaluation__order_windows": 9}),
+    ],
+)
+def test_scores_of_other_targets_are_not_averaged(runs_of: Runs, metric: str, config: dict[str, object]) -> None:
+    runs = [synthetic.results("rotary", 1), synthetic.results("rotary", 2, **config), synthetic.results("none", 1)]
+    found = compare(runs_of(*runs), metric=metric)
+    assert sorted(len(group.runs) for group in found.groups) == [1, 2]
+
+
 def test_unlike_treatment_is_told(runs_of: Runs) -> None:
     runs = [
         synthetic.results("none", 1),
@@ -225,3 +247,142 @@ def test_metrics_by_path(compared: Callable[..., Comparison]) -> None:
     longer = compared(values, metric="extrapolation.512")
     assert {row.label: row.mean.mean for row in longer.rows}["rotary"] == pytest.approx(2.1 + 0.7 * 3)
     assert compared(values, metric="order_sensitivity.4").metric.unit == "nats/token"
+
+
+def test_a_trainer_key_that_only_some_runs_give_makes_rows(runs_of: Runs) -> None:
+    plain = [synthetic.results("none", seed) for seed in (1, 2)]
+    for key, value in (
+        ("fast_dev_run", True),
+        ("overfit_batches", 2),
+        ("limit_train_batches", 3),
+        ("limit_val_batches", 0.5),
+        ("max_time", "00:00:01:00"),
+        ("accumulate_grad_batches", 4),
+        ("gradient_clip_val", 0.5),
+        ("precision", "bf16-true"),
+        ("max_epochs", 3),
+        ("val_check_interval", 7),
+        ("a_key_of_a_later_lightning", 1),
+    ):
+        odd = synthetic.results("none", 3)
+        odd["config"]["trainer"][key] = value
+        found = compare(runs_of(*plain, odd))
+        assert found.by == [f"trainer.{key}"]
+        assert sorted(sorted(row.by_seed) for row in found.rows) == [[1, 2], [3]]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("fast_dev_run", False),  # Lightning's own defaults, given
+        ("overfit_batches", 0.0),
+        ("limit_val_batches", 1.0),
+        ("accumulate_grad_batches", 1),
+        ("precision", 32),
+        ("gradient_clip_val", None),
+        ("enable_progress_bar", False),  # and what cannot matter
+        ("log_every_n_steps", 1),
+        ("devices", 2),
+        ("strategy", {"_target_": "lightning.pytorch.strategies.DDPStrategy", "find_unused_parameters": True}),
+        ("accelerator", "gpu"),
+        ("deterministic", "warn"),
+    ],
+)
+def test_a_trainer_key_that_changes_nothing_makes_none(runs_of: Runs, key: str, value: object) -> None:
+    odd = synthetic.results("none", 3)
+    odd["config"]["trainer"][key] = value
+    found = compare(runs_of(synthetic.results("none", 1), synthetic.results("none", 2), odd))
+    assert [sorted(row.by_seed) for row in found.rows] == [[1, 2, 3]]
+
+
+def test_callbacks_that_train_or_choose_make_rows_and_those_that_watch_do_not(runs_of: Runs) -> None:
+    best = {"_target_": "embedlab.training.best.Best", "monitor": "val/loss", "filename": "best"}
+
+    def labels(**callbacks: object) -> list[str]:
+        runs = [synthetic.results("none", seed) for seed in (1, 2, 3)]
+        for run in runs:
+            run["config"]["callbacks"] = {"best": best, "figures": {"_target_": "embedlab.tensorboard.figures.Figures"}}
+        runs[2]["config"]["callbacks"] |= callbacks
+        return sorted(row.label for row in compare(runs_of(*runs)).rows)
+
+    assert labels(figures=None, projector={"steps": [3]}) == ["none"]
+    assert labels(best={**best, "filename": "mine"}) == ["none"]
+    assert labels(best=None) == ["null", "val/loss"]  # the last weights are scored
+    assert labels(best={**best, "mode": "max"}) == ["max", "min"]
+    assert labels(stop={"_target_": "lightning.pytorch.callbacks.EarlyStopping"}) == [
+        "lightning.pytorch.callbacks.EarlyStopping",
+        "null",
+    ]
+
+
+def test_seeds_that_no_pair_holds_are_named_everywhere(runs_of: Runs, tmp_path: Path) -> None:
+    seeds = {"none": (1, 2, 3), "rotary": (2, 3, 7)}
+    found = compare(
+        runs_of(*(synthetic.results(name, seed) for name, each in seeds.items() for seed in each)),
+    )
+    rotary = next(row for row in found.rows if row.label == "rotary")
+    assert rotary.difference is not None
+    assert (rotary.difference.method, rotary.difference.n) == ("paired", 2)
+    assert (rotary.unpaired, rotary.unpaired_baseline) == ([7], [1])
+    found.notes = fairness.notes(found)
+    told = "the pairs leave out 2 (7 of rotary; 1 of none)"
+    assert any(told in note for note in found.notes)
+    console = Console(width=160, file=io.StringIO())
+    terminal_table.show(found, [], console)
+    assert told in " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+    outputs.prepare(tmp_path)
+    outputs.write(found, tmp_path, [], [])
+    rows = {row["setting"]: row for row in json.loads((tmp_path / "comparison.json").read_text())["rows"]}
+    assert rows["rotary"]["seeds_outside_pairs"] == "7 of rotary; 1 of none"
+    assert rows["none"]["seeds_outside_pairs"] is None
+    assert "not in the pairs: rotary: 7 of rotary; 1 of none." in (tmp_path / "comparison.md").read_text()
+    assert told in report.page(found, [], [[]], style_of(found), "command")
+    assert any("not in pairs: seed 7 of rotary; 1 of none" in line for line in verdict(found, found.groups[0]))
+
+
+@pytest.mark.parametrize("seeds", [{"none": (1, 2), "rotary": (1, 2)}, {"none": (1, 2), "rotary": (3, 4)}])
+def test_no_seed_is_outside_where_all_are_paired_or_none_is(runs_of: Runs, seeds: dict[str, tuple[int, ...]]) -> None:
+    found = compare(runs_of(*(synthetic.results(name, seed) for name, each in seeds.items() for seed in each)))
+    assert [row.outside_pairs for row in found.rows] == ["", ""]
+    assert not any("leave out" in note for note in fairness.notes(found))
+
+
+def test_one_shared_seed_leaves_the_others_out(runs_of: Runs) -> None:
+    found = compare(runs_of(*(synthetic.results(*run) for run in (("none", 1), ("rotary", 1), ("rotary", 2)))))
+    rotary = next(row for row in found.rows if row.label == "rotary")
+    assert rotary.outside_pairs == "2 of rotary"
+
+
+def with_files(results: dict, **files: str) -> dict:  # type: ignore[type-arg]
+    results["files"] = {path: sha * 32 for path, sha in files.items()}
+    return results
+
+
+def test_a_file_that_changed_between_runs_tells_its_scheme_apart(runs_of: Runs) -> None:
+    runs = [synthetic.results("none", seed) for seed in (1, 2, 3)]
+    for seed, sha in ((1, "ab"), (2, "ab"), (3, "cd")):
+        runs.append(with_files(synthetic.results("mine", seed, position__file="mine"), mine=sha))
+    rows = {row.label: row for row in compare(runs_of(*runs)).rows}
+    assert set(rows) == {"none", "mine files=mine@abababab", "mine files=mine@cdcdcdcd"}
+    assert rows["mine files=mine@cdcdcdcd"].baseline == "none"
+    for run in runs:
+        run["files"] = {"mine": "ab" * 32} if run["position"] == "mine" else {}
+    assert {row.label for row in compare(runs_of(*runs)).rows} == {"none", "mine"}
+
+
+def test_a_token_table_that_changed_makes_rows(runs_of: Runs) -> None:
+    runs = [
+        with_files(synthetic.results("none", seed, model__token_table={"path": "t.npy"}), **{"t.npy": sha})
+        for seed, sha in ((1, "ab"), (2, "ab"), (3, "cd"))
+    ]
+    found = compare(runs_of(*runs))
+    assert found.by == ["model.files"]
+    assert [row.label for row in found.rows if row.mean.n == 2] == ["t.npy@abababab"]
+
+
+@pytest.mark.parametrize("files", [None, 3, [], "x", {"mine": 3}, {"mine": None}, {"": "\x1b" * 9}])
+def test_junk_in_files_is_passed_over(runs_of: Runs, files: object) -> None:
+    runs = [synthetic.results("mine", seed, position__file="mine") for seed in (1, 2)]
+    runs[0]["files"] = files
+    runs[1]["files"] = {"mine": "ab" * 32}
+    assert [row.label for row in compare(runs_of(*runs)).rows] == ["mine"]

@@ -18,7 +18,8 @@ import embedlab.data.corpus as module
 from embedlab.config.errors import UserError
 from embedlab.config.tree import DownloadConfig, FilesConfig
 from embedlab.data.cache import sha256_of
-from embedlab.data.corpus import Corpus, find_files, open_corpus
+from embedlab.data.corpus import Corpus, open_corpus
+from embedlab.data.corpus_files import find_files
 
 
 def texts(path, field="text") -> list[str]:

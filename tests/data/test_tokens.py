@@ -139,6 +139,24 @@ def test_empty_corpus(tmp_path, byte, content):
     assert not [p for p in (tmp_path / "cache" / "tokens").iterdir() if p.is_dir()]
 
 
+def test_a_text_that_changes_while_it_is_read_is_never_cached(tmp_path, byte, monkeypatch):
+    """Its ids would lie under the hash of the text before, and every later run on that would get them."""
+    path = tmp_path / "a.txt"
+    path.write_text("a b " * 100)
+    whole = tokens._divided
+
+    def edited(corpus, config):
+        path.write_text("c d " * 100)
+        return whole(corpus, config)
+
+    monkeypatch.setattr(tokens, "_divided", edited)
+    with pytest.raises(UserError, match="corpus=files was changed while it was tokenized: give the same command again"):
+        prepare(files(path), byte, tmp_path / "cache")
+    path.write_text("a b " * 100)
+    monkeypatch.undo()
+    assert "c" not in byte.decode(prepare(files(path), byte, tmp_path / "cache").train)
+
+
 def test_name_is_no_path(tmp_path, byte):
     (tmp_path / "a.txt").write_text("some text " * 10)
     prepare(files(tmp_path / "a.txt", name="../out/of"), byte, tmp_path / "cache")

@@ -38,6 +38,8 @@ class ResumeState(Callback):
             checkpoint["loops"]["fit_loop"]["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
         checkpoint["embedlab"] = {
             "config": plain(asdict(module.config)),
+            "corpus_sha256": trainer.datamodule.inputs.corpus,  # type: ignore[attr-defined]  # a TextData's
+            "files": trainer.datamodule.inputs.files,  # type: ignore[attr-defined]
             "folder": trainer.default_root_dir,
             "finished": self.finished,
             "threads": torch.get_num_threads(),

@@ -1,0 +1,59 @@
+"""Which checkpoint a run's scores are of."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from embedlab.config.errors import UserError
+from embedlab.runs.weights import about_checkpoint, find_checkpoint
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A run's folder with two checkpoints that nothing names."""
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    for name in ("best.ckpt", "mine.ckpt"):
+        (tmp_path / "run" / "checkpoints" / name).write_bytes(name.encode())
+    return tmp_path / "run"
+
+
+def name(folder: Path, checkpoint: Path) -> None:
+    (folder / "results.json").write_text(
+        json.dumps(dict(zip(("checkpoint", "checkpoint_sha256"), about_checkpoint(checkpoint, folder), strict=True)))
+    )
+
+
+def test_the_one_that_results_name_even_after_a_move(folder: Path) -> None:
+    name(folder, folder / "checkpoints" / "mine.ckpt")
+    moved = folder.rename(folder.with_name("moved"))
+    assert find_checkpoint(moved) == moved / "checkpoints" / "mine.ckpt"
+    (moved / "checkpoints" / "mine.ckpt").unlink()
+    with pytest.raises(UserError, match=r"mine\.ckpt is not there, and the scores of \S+moved are of its weights"):
+        find_checkpoint(moved)
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"checkpoint": null}', '{"checkpoint": 3}', "7"])
+def test_best_where_none_is_named(folder: Path, content: str | None) -> None:
+    if content is not None:
+        (folder / "results.json").write_text(content)
+    assert find_checkpoint(folder).name == "best.ckpt"
+
+
+def test_one_elsewhere_must_be_the_same_still(folder: Path) -> None:
+    shared = folder.with_name("shared.ckpt")
+    shared.write_bytes(b"weights of this run")
+    name(folder, shared)
+    assert find_checkpoint(folder) == shared
+    shared.write_bytes(b"weights of another")
+    with pytest.raises(UserError, match=r"shared\.ckpt was overwritten since .*: give every run a callbacks"):
+        find_checkpoint(folder)
+
+
+def test_an_unfinished_run_has_not_told_which_of_other_names_is_best(folder: Path) -> None:
+    (folder / "checkpoints" / "best.ckpt").unlink()
+    (folder / "checkpoints" / "last.ckpt").write_bytes(b"")
+    with pytest.raises(UserError, match=r"holds mine\.ckpt, but which is the best is known once the run has finished"):
+        find_checkpoint(folder)
+    (folder / "results.json").write_text("{}")  # of 0.2.0, which scored the last weights then
+    assert find_checkpoint(folder).name == "last.ckpt"
