@@ -26,7 +26,7 @@ from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
 from embedlab.config.help import choices_help, settings_help
 from embedlab.config.home import expand_user, is_utf8
-from embedlab.config.overrides import override, quote_values, unquoted
+from embedlab.config.overrides import literal, override, quote_values, unquoted
 from embedlab.config.paths import whole_paths, with_values
 from embedlab.config.tree import CONF
 from embedlab.distributed.launcher import device_count, train_on
@@ -35,7 +35,7 @@ from embedlab.positions.check import check_config, register
 from embedlab.runs.escaping import printable
 from embedlab.runs.folder import ERROR, LOCK, ElsewhereError, job_folder, lock_folder, results_of, write_error
 from embedlab.runs.full_disk import full_disk, report_full_disk
-from embedlab.runs.record import record
+from embedlab.runs.record import computed, record
 from embedlab.runs.signals import STATUSES, at_once, handled_by, requeue_on_timeout
 from embedlab.runs.streams import accept_any_text
 from embedlab.sweep.processes import exit_with_parent, stopped
@@ -136,8 +136,10 @@ def job(cfg: DictConfig) -> float:
 
 def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
     """Train unless that is done already; ElsewhereError where another process is at it."""
-    whole = whole_paths(cfg, Path(HydraConfig.get().runtime.cwd))
-    cfg = with_values(cfg, whole)
+    values = computed(cfg)  # once: ${now:%f} is another the next time
+    cfg = with_values(cfg, literal(values))
+    values |= whole_paths(cfg, Path(HydraConfig.get().runtime.cwd))
+    cfg = with_values(cfg, literal(values))
     config = check_config(cfg)
     with lock_folder(folder, wait):
         told = HydraConfig.get().sweeper
@@ -146,7 +148,7 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
         if (results := results_of(folder, config)) is not None:
             log.info("%s was finished before, skipped", folder)
         else:
-            record(folder, cfg, HydraConfig.get().overrides.task, whole)
+            record(folder, cfg, HydraConfig.get().overrides.task, values)
             (folder / ERROR).unlink(missing_ok=True)
             if (n := device_count(config)) > 1:
                 train_on(n, folder)

@@ -49,7 +49,7 @@ def test_what_a_resolver_computes_is_recorded(tmp_path: Path, monkeypatch: pytes
     )
     assert computed(cfg) == {"corpus.name": "mine", "corpus.tags": ["mine", "b"]}
     assert computed(cfg, JOBS_OWN) == {}  # the same for every job and at every time
-    record(tmp_path, cfg, ["corpus=files"], {"output_dir": "/o"})
+    record(tmp_path, cfg, ["corpus=files"], computed(cfg) | {"output_dir": "/o"})
     assert OmegaConf.load(tmp_path / ".hydra" / "overrides.yaml") == [
         "corpus=files",
         "corpus.name='mine'",
