@@ -24,7 +24,7 @@ from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
 from embedlab.config.home import expand_user, is_utf8
 from embedlab.config.optional import REPLACED, replaced
-from embedlab.config.overrides import override, quote_values, unquoted
+from embedlab.config.overrides import literal, override, quote_values, unquoted
 from embedlab.config.paths import whole_paths, with_values
 from embedlab.config.tree import CONF
 from embedlab.data.finished import finished_results
@@ -36,7 +36,7 @@ from embedlab.runs.folder import OTHER_SWEEP, ElsewhereError, lock_folder, write
 from embedlab.runs.full_disk import full_disk, report_full_disk
 from embedlab.runs.ownership import ERROR, check_folder, check_sweep, claim, is_marked
 from embedlab.runs.read_config import recorded_overrides
-from embedlab.runs.record import record
+from embedlab.runs.record import computed, record
 from embedlab.runs.signals import STATUSES, at_once, handled_by, requeue_on_timeout
 from embedlab.runs.streams import accept_any_text
 from embedlab.sweep.progress import time_left
@@ -119,8 +119,10 @@ def job(cfg: DictConfig) -> float:
 
 def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
     """Train unless that is done already; ElsewhereError where another process is at it."""
-    whole = whole_paths(cfg, Path(HydraConfig.get().runtime.cwd))
-    cfg = with_values(cfg, whole)
+    values = computed(cfg)  # once: ${now:%f} is another the next time
+    cfg = with_values(cfg, literal(values))
+    values |= whole_paths(cfg, Path(HydraConfig.get().runtime.cwd))
+    cfg = with_values(cfg, literal(values))
     config = check_config(cfg)
     with lock_folder(folder, wait):
         told = HydraConfig.get().sweeper
@@ -129,7 +131,7 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
         if (results := finished_results(folder, config, remedy())) is not None:
             log.info("%s was finished before, skipped", folder)
         else:
-            record(folder, cfg, HydraConfig.get().overrides.task, whole)
+            record(folder, cfg, HydraConfig.get().overrides.task, values)
             (folder / ERROR).unlink(missing_ok=True)
             if (n := device_count(config)) > 1:
                 train_on(n, folder)

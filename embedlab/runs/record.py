@@ -36,12 +36,12 @@ def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{name}", value
 
 
-def record(folder: Path, cfg: DictConfig, overrides: Sequence[str], whole: dict[str, Any]) -> None:
-    """Write .hydra/config.yaml and overrides.yaml with `whole` paths, and each computed value instead of its resolver.
+def record(folder: Path, cfg: DictConfig, overrides: Sequence[str], values: dict[str, Any]) -> None:
+    """Write .hydra/config.yaml and overrides.yaml with these `values`, computed or whole paths, in their places.
 
     Hydra has written both already, as they were given; with hydra.output_subdir=null, or another name, it has not.
     """
-    values = computed(cfg) | home_paths(cfg) | whole
+    values = values | home_paths(cfg)
     kept = folder / FOLDER
     if not values and (kept / "config.yaml").exists():
         return

@@ -41,11 +41,11 @@ def test_a_hundred_finished_jobs_read_the_text_once(
     monkeypatch.setattr(file_hashes, "sha256_of", lambda path: read.append(path) or whole(path))
     monkeypatch.setattr(file_hashes.time, "time_ns", lambda: now() + 3 * 10**9)  # since the texts were written
     for config in configs:
-        assert finished_results(Path(config.run_dir), config) is not None
+        assert finished_results(Path(config.run_dir), config, "remedy") is not None
     assert [path.name for path in read] == ["a.txt", "b.txt"]
     (tmp_path / "b.txt").write_text("another")
     with pytest.raises(UserError, match=rf"text: sha256 {sha256[:12]}, now "):
-        finished_results(tmp_path / "7", configs[7])
+        finished_results(tmp_path / "7", configs[7], "remedy")
 
 
 def test_skipping_needs_no_torch() -> None:
@@ -70,12 +70,12 @@ def test_the_text_of_the_running_python(
     assert sha256 == open_corpus(config.corpus, tmp_path / "cache").sha256
     finish(tmp_path / "run", config, "cd" * 32)
     with pytest.raises(UserError, match=r"sha256 cdcdcdcdcdcd, now .* as python_docs does with the Python version"):
-        finished_results(tmp_path / "run", config)
+        finished_results(tmp_path / "run", config, "remedy")
 
 
 def test_nothing_is_compared_where_nothing_was_recorded(make_config: MakeConfig, tmp_path: Path) -> None:
     config = make_config("corpus=files", f"corpus.path={tmp_path}/gone.txt", f"run_dir={tmp_path}/run")
-    assert finished_results(tmp_path / "run", config) is None
+    assert finished_results(tmp_path / "run", config, "remedy") is None
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "results.json").write_text(json.dumps({"config": asdict(config)}))
-    assert finished_results(tmp_path / "run", config) is not None
+    assert finished_results(tmp_path / "run", config, "remedy") is not None

@@ -185,7 +185,7 @@ def test_pretrained_table_as_word2vec_text(run: Callable[..., tuple[dict[str, An
     with pytest.raises(UserError, match="256 of the 257 tokens"):
         run(f"model.token_table.path={path}")
     path.write_text("\n".join(["257 16", "nonsense " + " ".join(["0"] * 16)]), encoding="utf-8")
-    with pytest.raises(UserError, match="'nonsense' is none of the 257 tokens"):
+    with pytest.raises(UserError, match="'nonsense' is not among the 257 tokens"):
         run(f"model.token_table.path={path}")
 
 
