@@ -6,13 +6,16 @@ Nothing heavy is imported before the config is known to be right.
 import contextlib
 import json
 import logging
+import math
 import multiprocessing
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
@@ -24,17 +27,20 @@ from embedlab import sweep
 from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
 from embedlab.config.help import choices_help, settings_help
+from embedlab.config.settings import expanded
 from embedlab.config.tree import CONF
 from embedlab.distributed.launcher import device_count, train_on
 from embedlab.positions import config_class
 from embedlab.positions.check import check_config, register
 from embedlab.runs.folder import ERROR, LOCK, ElsewhereError, job_folder, lock_folder, quoted, results_of, write_error
 from embedlab.runs.full_disk import full_disk, report_full_disk
+from embedlab.runs.results import diverged_line
 from embedlab.runs.signals import STATUSES, at_once, handled_by, requeue_on_timeout
 from embedlab.sweep.processes import exit_with_parent, stopped
 from embedlab.sweep.progress import time_left
 
 log = logging.getLogger("embedlab")
+OVERRIDE = re.compile(r"[^-=][^=]*=|~[^/]*$")  # KEY=VALUE, +KEY=VALUE, ~KEY; never an option
 
 
 def main() -> None:
@@ -49,7 +55,7 @@ def main() -> None:
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on, instead of printing them in its own way
     try:
-        sys.argv[1:] = expand_resume(sys.argv[1:])
+        sys.argv[1:] = arrange(expand_resume(sys.argv[1:]))
         with report_full_disk(Path("output_dir")):  # Hydra itself writes there first
             hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
     except (UserError, HydraException, OmegaConfBaseException) as error:
@@ -66,13 +72,31 @@ def expand_resume(arguments: list[str]) -> list[str]:
     given = [argument for argument in arguments if argument.startswith("resume=")]
     if not given:
         return arguments
-    folder = Path(given[-1].removeprefix("resume=")).expanduser()
+    folder = expanded(given[-1].removeprefix("resume="), "resume")
     overrides = folder / ".hydra" / "overrides.yaml"
     if not overrides.is_file():
         raise UserError(f"{given[-1]} holds no .hydra/overrides.yaml: give the folder of an interrupted run")
     recorded = [str(override) for override in OmegaConf.load(overrides)]
     one_run = ["hydra.mode=RUN", f"hydra.run.dir={quoted(str(folder))}"]  # a job of a sweep goes on by itself
     return [*recorded, *(argument for argument in arguments if argument not in given), *one_run]
+
+
+def arrange(arguments: list[str]) -> list[str]:
+    """Hydra's options first, then the overrides: `seed=1 -m position=none,alibi` is a sweep wherever the -m stands.
+
+    Raises UserError for an option that Hydra does not know.
+    """
+    overrides = [word for word in arguments if OVERRIDE.match(word)]
+    options = [word for word in arguments if word not in overrides]
+    known = {name for action in get_args_parser()._actions for name in action.option_strings}
+    for word in options:
+        name, equals, _ = word.partition("=")
+        if re.match(r"--?[a-z]", word) and not any(option.startswith(name) for option in known):
+            remedy = (
+                f"write {word.lstrip('-')}, without dashes" if equals else "`python train.py --hydra-help` lists all"
+            )
+            raise UserError(f"{word} is no option: {remedy}")
+    return [*options, *overrides]
 
 
 def job(cfg: DictConfig) -> float:
@@ -105,7 +129,9 @@ def job(cfg: DictConfig) -> float:
             remove_empty_run(folder)
             here = f" with resume={folder}" if full_disk(error) and folder.exists() else ""
             sys.exit(f"error: {error}{here}")
-        raise
+        if isinstance(error, BrokenPipeError):
+            raise
+        sys.exit(f"error: {write_error(folder, error)}; the traceback is in {folder / ERROR}")
 
 
 def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
@@ -129,6 +155,11 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
                 with isolated():
                     train(config, measure)
             results = json.loads((folder / "results.json").read_bytes())
+    if line := diverged_line(results):
+        if HydraConfig.get().mode != RunMode.MULTIRUN:
+            sys.exit(f"error: {line}")
+        log.warning("%s", line)
+        return math.nan
     return float(results["val"]["loss"])
 
 

@@ -14,6 +14,7 @@ from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.positions.check import check_config
 from embedlab.runs.read_config import read_config
+from embedlab.runs.results import diverged_line
 
 OPEN = ("evaluation.", "position.", "data.max_eval_tokens=", "data.batch_size=", "corpus.path=", "cache_dir=")
 HELP = f"""\
@@ -47,6 +48,8 @@ def main(arguments: list[str] | None = None) -> None:
 def run(folder: Path, overrides: list[str]) -> dict[str, Any]:
     """Evaluate the run in `folder`, write its results.json and return what that holds; UserError if that cannot be."""
     results = read_results(folder)
+    if line := diverged_line(results):
+        raise UserError(f"{folder} has no scores: {line}")
     checkpoint = find_checkpoint(folder)
     config = changed_config(folder, overrides)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from omegaconf import OmegaConf
 
 from embedlab.config.errors import UserError
+from embedlab.config.settings import expanded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,7 +66,7 @@ def read_run(run: Path) -> "tuple[Table, list[str]]":
     except Exception as error:  # torch raises whatever the broken bytes make it raise
         raise UserError(f"{found} cannot be read: train the run again ({type(error).__name__})") from error
     config = OmegaConf.load(settings)
-    tokenizer = load_tokenizer(TokenizerConfig(**config.tokenizer), Path(config.cache_dir).expanduser())
+    tokenizer = load_tokenizer(TokenizerConfig(**config.tokenizer), expanded(config.cache_dir, "cache_dir"))
     labels = [token_label(tokenizer, token) for token in range(tokenizer.vocab_size)]
     if len(labels) != len(weight):
         raise UserError(f"{found} has {len(weight)} tokens, but tokenizer={tokenizer.name} has {len(labels)}")

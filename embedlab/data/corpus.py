@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from embedlab.config.errors import UserError
+from embedlab.config.settings import expanded
 from embedlab.config.tree import CorpusConfig, DownloadConfig, FilesConfig, PythonDocsConfig
 from embedlab.data import python_docs
 from embedlab.data.cache import sha256_of
@@ -75,7 +76,7 @@ def find_files(setting: str | list[str]) -> list[Path]:
     """The files of `corpus.path`: a file, a folder (whatever stands below it, sorted), a glob, or a list of these."""
     found: dict[Path, None] = {}  # a set that keeps its order
     for entry in [setting] if isinstance(setting, str) else setting:
-        path = Path(entry).expanduser()
+        path = expanded(entry, "corpus.path")
         if path.is_dir():
             below = (p for p in sorted(path.rglob("*")) if not _hidden(p.relative_to(path)))
             files = [p for p in below if _suffix(p) and p.is_file()]
@@ -159,6 +160,8 @@ def _field(line: str, field: str, where: str) -> str:
         has = f"it has {', '.join(map(str, record))}" if isinstance(record, dict) and record else "it has none"
         raise UserError(f"corpus.field={field} is no field of {where} ({has}): give corpus.field=NAME")
     text = record[field]
+    if text is None:
+        raise UserError(f"corpus.field={field} is null in {where}: remove the line or give it a text")
     if not isinstance(text, str):
         raise UserError(f"corpus.field={field} holds no text in {where} but {type(text).__name__}: give another field")
     try:

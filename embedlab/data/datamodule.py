@@ -1,7 +1,6 @@
 """Corpus, tokenizer, windows and loaders of one run, for Lightning's Trainer."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from embedlab.config.errors import UserError
+from embedlab.config.settings import expanded
 from embedlab.config.tree import Config
 from embedlab.data.loader import TrainLoader
 from embedlab.data.shuffle import ShuffledBatches
@@ -38,7 +38,7 @@ class TextData(LightningDataModule):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.cache_dir = Path(config.cache_dir).expanduser()
+        self.cache_dir = expanded(config.cache_dir, "cache_dir")
 
     def prepare_data(self) -> None:
         """Build the caches, once on each machine; nothing where `setup` has opened them, as that reads all of them."""

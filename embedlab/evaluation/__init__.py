@@ -1,6 +1,8 @@
 """What is measured of a trained model, in every run and on demand (`python -m embedlab.evaluate RUN_FOLDER`)."""
 
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,9 @@ from embedlab.evaluation.loss import window_losses
 from embedlab.evaluation.order import order_sensitivity
 from embedlab.evaluation.table_measures import tables
 from embedlab.model.embeddings import LanguageModel
+from embedlab.runs.looking import looking
+
+LOOK = "the measure"  # how a failed one begins in the log
 
 
 def measure(model: LanguageModel, data: TextData, config: Config) -> dict[str, Any]:
@@ -37,10 +42,15 @@ def measure(model: LanguageModel, data: TextData, config: Config) -> dict[str, A
 
 
 def evaluate(model: LanguageModel, ids: np.ndarray, tokenizer: Tokenizer, config: Config) -> dict[str, Any]:
-    """The keys that come from looking closer at the test text `ids` (1-D)."""
-    return {
-        "extrapolation": extrapolation(model, ids, tokenizer.byte_lengths, config),
-        "order_sensitivity": order_sensitivity(model, ids, config),
-        "tables": tables(model, ids, tokenizer),
-        "position_lens": position_lens(model, ids, config),
+    """The keys that come from looking closer at the test text `ids` (1-D); None for one that failed, see the log."""
+    looks: dict[str, Callable[[], Any]] = {
+        "extrapolation": lambda: extrapolation(model, ids, tokenizer.byte_lengths, config),
+        "order_sensitivity": lambda: order_sensitivity(model, ids, config),
+        "tables": lambda: tables(model, ids, tokenizer),
+        "position_lens": lambda: position_lens(model, ids, config),
     }
+    found: dict[str, Any] = dict.fromkeys(looks)
+    for name, look in looks.items():
+        with looking(Path(config.run_dir), f"{LOOK} {name}"):
+            found[name] = look()
+    return found

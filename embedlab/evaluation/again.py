@@ -11,7 +11,8 @@ from rich.table import Table
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
-from embedlab.evaluation import measure
+from embedlab.evaluation import LOOK, measure
+from embedlab.runs.looking import failed_looks
 from embedlab.runs.results import git_state, versions, write_json
 from embedlab.training.module import LanguageModule
 from embedlab.training.summary import scores_table
@@ -37,6 +38,9 @@ def evaluate_again(config: Config, checkpoint: Path, results: dict[str, Any], fo
     except Exception as error:  # torch.load and load_state_dict raise many kinds for a damaged or foreign file
         raise UserError(f"{checkpoint} does not fit this run's model: {str(error).splitlines()[0]}") from error
     results |= measure(module.model, data, config)
+    cautions = [caution for caution in results.get("cautions", []) if not caution.startswith(LOOK)]
+    failed = [line for line in failed_looks(folder) if line.startswith(LOOK)]  # earlier evaluations' among them
+    results["cautions"] = cautions + [line for line in failed if results[line.removeprefix(LOOK).split()[0]] is None]
     results["evaluated"] = {  # the run's own `command` and `versions` stay: its training is theirs
         "command": " ".join(["python", "-m", "embedlab.evaluate", *sys.argv[1:]]),
         "versions": versions(),
@@ -53,7 +57,7 @@ def evaluate_again(config: Config, checkpoint: Path, results: dict[str, Any], fo
 def lengths_table(results: dict[str, Any]) -> Table:
     """Losses on the same targets with more context."""
     table = Table("context", "windows", "nats/token", "bits/byte", "targets", title="Longer contexts, same targets")
-    for entry in results["extrapolation"]:
+    for entry in results["extrapolation"] or ():
         cells = (f"{entry['loss']:.3f}", f"{entry['bits_per_byte']:.3f}") if entry["defined"] else (entry["note"], "")
         protocol = entry["protocol"].replace("_", "-")
         table.add_row(f"{entry['context_length']:,}", protocol, *cells, f"{entry['targets']:,}")
@@ -63,6 +67,6 @@ def lengths_table(results: dict[str, Any]) -> Table:
 def order_table(results: dict[str, Any]) -> Table:
     """What shuffling costs."""
     table = Table("last tokens kept", "nats/token", "rise", title="Order sensitivity: the tokens before are shuffled")
-    for entry in results["order_sensitivity"]:
+    for entry in results["order_sensitivity"] or ():
         table.add_row(f"{entry['keep']:,}", f"{entry['loss']:.3f}", f"{entry['rise']:+.3f}")
     return table

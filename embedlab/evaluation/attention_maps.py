@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from embedlab.evaluation.loss import evaluating
 from embedlab.model.attention import attend
 from embedlab.model.blocks import Attention, AttentionHead
 from embedlab.model.embeddings import LanguageModel
@@ -41,12 +42,12 @@ def attention_by_distance(model: LanguageModel, ids: Tensor) -> Tensor | None:
 
     layers = [module for module in model.head.modules() if isinstance(module, Attention)]
     handles = [layer.register_forward_pre_hook(look) for layer in layers]
-    was_training = model.training
-    model.eval()
-    model(ids)
-    model.train(was_training)
-    for handle in handles:
-        handle.remove()
+    try:
+        with evaluating(model):
+            model(ids)
+    finally:  # a hook left behind would fail in every later evaluation
+        for handle in handles:
+            handle.remove()
     return torch.stack(curves).float().cpu()
 
 

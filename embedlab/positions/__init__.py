@@ -106,7 +106,7 @@ def camel(name: str) -> str:
 def source_file(name: str, file: str | None = None) -> Path:
     """Return the file that defines the scheme. Raises UserError if there is none."""
     if file is not None:
-        path = Path(file).expanduser()
+        path = expanded(file, "position.file")
         if not path.is_file():
             raise UserError(f"position.file={file} does not exist: give the file that defines {camel(name)}Config")
         return path

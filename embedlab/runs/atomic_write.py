@@ -8,7 +8,7 @@ from typing import TextIO
 
 
 @contextmanager
-def atomic_write(path: Path, newline: str | None = None) -> Iterator[TextIO]:
+def atomic_write(path: Path, newline: str | None = None, errors: str = "strict") -> Iterator[TextIO]:
     """A file to write in, which takes the place of `path` once it is whole and on the disk.
 
     Written beside, synced, renamed: a kill or a full disk leaves either the old file or the new one, a reader never
@@ -16,7 +16,7 @@ def atomic_write(path: Path, newline: str | None = None) -> Iterator[TextIO]:
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open(beside, "w", newline=newline, encoding="utf-8") as file:
+        with open(beside, "w", newline=newline, encoding="utf-8", errors=errors) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

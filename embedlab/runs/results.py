@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import math
 import platform
 import subprocess
 from pathlib import Path
@@ -13,9 +14,32 @@ SCHEMA = 1  # grows when a key changes its meaning, so that comparisons can tell
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """At once or not at all."""
-    with atomic_write(path) as file:
-        json.dump(content, file, indent=1, ensure_ascii=False)
+    """Write strict JSON, at once or not at all: numbers that JSON does not know are null.
+
+    A lone surrogate (a byte of a file name that is no UTF-8) becomes its escape, which reads back as the same string.
+    """
+    with atomic_write(path, errors="backslashreplace") as file:
+        json.dump(finite(content), file, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def finite(value: Any) -> Any:
+    """The value with None for each NaN and infinity below it."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def diverged_line(results: dict[str, Any]) -> str | None:
+    """What became of a diverged run, in one line with a remedy; None for any other run."""
+    if (found := results.get("diverged")) is None:
+        return None
+    rate = results["config"]["optimizer"]["lr"]
+    return (
+        f"diverged: the loss is {found['loss']} at step {found['step']} with optimizer.lr={rate}: "
+        f"give a lower one, as optimizer.lr={rate / 10:g}, or a longer optimizer.warmup_fraction"
+    )
 
 
 def versions() -> dict[str, str]:

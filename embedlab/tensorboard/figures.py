@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning import Callback, Trainer
+from lightning import Trainer
 from matplotlib.figure import Figure
 
 from embedlab.evaluation.attention_maps import attention_by_distance
@@ -12,10 +12,11 @@ from embedlab.model.embeddings import LanguageModel
 from embedlab.tensorboard import plots
 from embedlab.tensorboard.snapshot_tables import bias_by_distance, position_table, relative_table
 from embedlab.tensorboard.writers import summary_writer
+from embedlab.training.looker import Looker
 from embedlab.training.module import LanguageModule
 
 
-class Figures(Callback):
+class Figures(Looker):
     """Draws at the end of training, and once more when the test results are there."""
 
     def on_train_end(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]

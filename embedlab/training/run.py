@@ -10,7 +10,6 @@ from typing import Any
 
 import lightning
 import torch
-from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities import rank_zero_only
@@ -22,9 +21,12 @@ from embedlab.model.embeddings import LanguageModel
 from embedlab.model.pretrained import load_table
 from embedlab.positions.config import shape_of
 from embedlab.runs.folder import interrupted
-from embedlab.runs.results import SCHEMA, git_state, versions, write_json
+from embedlab.runs.full_disk import full_disk
+from embedlab.runs.looking import failed_looks, looking
+from embedlab.runs.results import SCHEMA, finite, git_state, versions, write_json
 from embedlab.runs.same_settings import differences, plain
 from embedlab.training.costs import Costs, peak_memory_bytes
+from embedlab.training.diverged import DivergedError, scored, unscored
 from embedlab.training.module import LanguageModule
 from embedlab.training.resume import history
 from embedlab.training.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newest_whole
@@ -47,7 +49,7 @@ def train(config: Config, measure: Measure) -> dict[str, Any]:
     """Train one model and `measure` it; writes the run's folder, results.json last, and returns what that holds."""
     clear_lightning_handlers()
     folder = Path(config.run_dir)
-    for message in config.position.cautions(shape_of(config)):
+    for message in (*config.position.cautions(shape_of(config)), *config.cautions()):
         log.warning("%s", message)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
 
@@ -66,21 +68,29 @@ def train(config: Config, measure: Measure) -> dict[str, Any]:
         costs = Costs()
         callbacks = [costs, *make_callbacks(config)]
         trainer = build_trainer(config, callbacks)
-        trainer.fit(module, datamodule=data, ckpt_path=begun, weights_only=True)
-        trainer.save_checkpoint(folder / "checkpoints" / LAST)
+        diverged: dict[str, Any] = {}
+        try:
+            trainer.fit(module, datamodule=data, ckpt_path=begun, weights_only=True)
+            trainer.save_checkpoint(folder / "checkpoints" / LAST)
+        except DivergedError as error:  # last.ckpt stays the one before
+            diverged = unscored(error.step, error.loss)
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
         if not trainer.is_global_zero:
             return {}  # one process evaluates, on all of the text
-        load_best(module, folder)
+        if not diverged:
+            load_best(module, folder)
         module.to(trainer.strategy.root_device)  # Lightning leaves it on the CPU, where evaluating a GPU's model crawls
-    results = collect(config, data, module, costs, measure)
+    measured = diverged or scored(measure(module.model, data, config), trainer.global_step)
+    results = collect(config, module, costs, data, measured)
     for callback in callbacks:
-        if hasattr(callback, "on_results"):  # ours; Lightning knows no moment after the last evaluation
-            callback.on_results(trainer, results)
+        if hasattr(callback, "on_results") and "diverged" not in results:
+            callback.on_results(trainer, results)  # ours; Lightning knows no moment after the last evaluation
+    results["cautions"] += failed_looks(folder)
     write_json(folder / "results.json", results)
     folder.joinpath("checkpoints", PREVIOUS).unlink(missing_ok=True)
-    show(results, folder)
+    with looking(folder, "the table at the end"):
+        show(results, folder)
     return results
 
 
@@ -121,24 +131,27 @@ def log_start(config: Config, data: TextData, module: LanguageModule) -> None:
     )
 
 
-def collect(config: Config, data: TextData, module: LanguageModule, costs: Costs, measure: Measure) -> dict[str, Any]:
+def collect(
+    config: Config, module: LanguageModule, costs: Costs, data: TextData, measured: dict[str, Any]
+) -> dict[str, Any]:
     """Everything that results.json holds; DESIGN's contract names the keys, units stand in the README."""
-    return {
+    results: dict[str, Any] = {
         "schema": SCHEMA,
         "seed": config.seed,
         "config": asdict(config),
         "position": config.position.name,
         "parameters": module.model.parameter_counts(),
-        **measure(module.model, data, config),
+        **measured,
         "tokens_per_second": costs.tokens_per_second,
         "train_seconds": costs.train_seconds,
         "peak_memory_bytes": peak_memory_bytes(),
-        "cautions": config.position.cautions(shape_of(config)),
+        "cautions": [*config.position.cautions(shape_of(config)), *config.cautions()],
         "versions": versions(),
         "corpus": data.tokens.corpus,
         "git": git_state(Path(__file__).parent),
         "command": " ".join(["python", *sys.argv]),
     }
+    return finite(results)
 
 
 def build_trainer(config: Config, callbacks: list[lightning.Callback]) -> lightning.Trainer:
@@ -150,13 +163,21 @@ def build_trainer(config: Config, callbacks: list[lightning.Callback]) -> lightn
         return instantiate(
             config.trainer, callbacks=callbacks, logger=loggers, plugins=plugins, default_root_dir=config.run_dir
         )
-    except (InstantiationException, ValueError, TypeError) as error:
+    except Exception as error:  # Lightning and what it asks raise many kinds for settings that do not fit
         raise UserError(f"trainer={config.trainer.get('_target_')} cannot be made: {_reason(error)}") from error
 
 
 def make_callbacks(config: Config) -> list[lightning.Callback]:
-    """The callbacks of plain yaml."""
-    return _instantiate_all("callbacks", config.callbacks)
+    """The callbacks of plain yaml. Raises UserError for an object that is no callback."""
+    made = _instantiate_all("callbacks", config.callbacks)
+    names = [name for name, node in config.callbacks.items() if node is not None]
+    for name, callback in zip(names, made, strict=True):
+        if not isinstance(callback, lightning.Callback):
+            raise UserError(
+                f"callbacks.{name} is a {type(callback).__name__}, which is no callback of Lightning: "
+                f"give callbacks.{name}._target_=CLASS of one, or callbacks.{name}=null"
+            )
+    return made
 
 
 def _instantiate_all(group: str, nodes: dict[str, Any]) -> list[Any]:
@@ -166,7 +187,9 @@ def _instantiate_all(group: str, nodes: dict[str, Any]) -> list[Any]:
             continue
         try:
             made.append(instantiate(node))
-        except InstantiationException as error:
+        except Exception as error:  # whatever a class raises for its settings
+            if full_disk(error):
+                raise
             raise UserError(f"{group}.{name} cannot be made: {_reason(error)}") from error
     return made
 

@@ -1,6 +1,7 @@
 """A run's history on disk, cut back to a checkpoint's time: no row is lost or doubled when the run goes on."""
 
 import csv
+import math
 import os
 import shutil
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 from lightning.fabric.loggers.csv_logs import _ExperimentWriter
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
 
+from embedlab.runs import looking
 from embedlab.runs.atomic_write import atomic_write
 
 CSV = "metrics.csv"
@@ -25,6 +28,11 @@ class MetricsWriter(_ExperimentWriter):
         if self.path.exists():
             with open(self.path, newline="", encoding="utf-8") as file:
                 self.metrics_keys = list(csv.DictReader(file).fieldnames or [])
+
+    def log_metrics(self, metrics_dict: dict[str, Any], step: int | None = None) -> None:
+        """Record a row; a NaN or an infinity leaves its cell empty."""
+        plain = {name: value.item() if isinstance(value, Tensor) else value for name, value in metrics_dict.items()}
+        super().log_metrics({name: value for name, value in plain.items() if math.isfinite(value)}, step)
 
     def _check_log_dir_exists(self) -> None:
         """Lightning deletes the file here."""
@@ -81,6 +89,7 @@ def cut_back(folder: Path, step: int, event_sizes: dict[str, int]) -> None:
 
 def clear(folder: Path) -> None:
     """Nothing to go on from: take away what a killed run left behind."""
-    folder.joinpath(CSV).unlink(missing_ok=True)
+    for name in (CSV, looking.LOG):
+        folder.joinpath(name).unlink(missing_ok=True)
     for name in (EVENTS, "checkpoints"):
         shutil.rmtree(folder / name, ignore_errors=True)
