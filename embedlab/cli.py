@@ -17,11 +17,9 @@ from pathlib import Path
 import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from embedlab import sweep
 from embedlab.config.errors import UserError
@@ -58,13 +56,13 @@ def main() -> None:
         sys.argv[1:] = arrange(expand_resume(sys.argv[1:]))
         with report_full_disk(Path("output_dir")):  # Hydra itself writes there first
             hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
-    except (UserError, HydraException, OmegaConfBaseException) as error:
-        if wants_traceback:
-            raise
-        sys.exit(f"error: {error if isinstance(error, UserError) else explain(error)}")
     except BrokenPipeError:  # `--help | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except Exception as error:  # Hydra has errors of its own, and lets those of Python through for strange values
+        if wants_traceback:
+            raise
+        sys.exit(f"error: {error if isinstance(error, UserError) else explain(error)}")
 
 
 def expand_resume(arguments: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import traceback
 
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
@@ -12,10 +13,15 @@ from embedlab.config.optional import needed_extra
 HELP = "`python train.py --help` lists all"
 
 
-def explain(error: HydraException | OmegaConfBaseException) -> str:
+def explain(error: Exception) -> str:
     """One line for what Hydra and OmegaConf say in several, with a remedy."""
-    text = str(error).strip()
-    cause = str(error.__cause__ or error).strip().splitlines()[0]
+    text = str(error).strip() or type(error).__name__
+    cause = (str(error.__cause__ or "").strip() or text).splitlines()[0]
+    if not isinstance(error, HydraException | OmegaConfBaseException):
+        files = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
+        if any(name.endswith("defaults_list.py") for name in files):  # Hydra, while it looks for the yaml of a choice
+            return f"a group's choice is no name ({cause}): give GROUP=NAME; {HELP}"
+        return f"{type(error).__name__}: {cause}; HYDRA_FULL_ERROR=1 shows where"
     if isinstance(error, OverrideParseException):
         return f"{error.override!r} is no override: write KEY=VALUE, in quotes where the value holds blanks or commas"
     if missing := re.search(r"Could not find '(.+)/(.+?)'", text):

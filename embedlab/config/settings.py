@@ -42,7 +42,7 @@ def check_numbers(node: Any, prefix: str) -> None:
     for key, value in _numbers(node, prefix):
         if isinstance(value, float) and not math.isfinite(value):
             raise UserError(f"{key}={value} is no finite number: give one")
-        if abs(value) >= 2**63:
+        if isinstance(value, int) and abs(value) >= 2**63:
             raise UserError(f"{key}={value} is too large: give fewer digits")
 
 

@@ -22,6 +22,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from embedlab.config.errors import UserError, complaint
+from embedlab.config.settings import expanded
 from embedlab.positions.config import PositionConfig, Shape
 
 if TYPE_CHECKING:
