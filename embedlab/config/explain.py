@@ -15,7 +15,10 @@ HELP = "`python train.py --help` lists all"
 
 def explain(error: Exception) -> str:
     """One line for what Hydra and OmegaConf say in several, with a remedy."""
-    text = str(error).strip() or type(error).__name__
+    text = str(error).strip()
+    if not text:  # Hydra hands some errors on without a word of its own
+        behind = str(error.__cause__ or error.__context__ or "").strip() or type(error).__name__
+        return f"the settings do not compose ({behind.splitlines()[0]}): check what stands in quotes or after $; {HELP}"
     cause = (str(error.__cause__ or "").strip() or text).splitlines()[0]
     if not isinstance(error, HydraException | OmegaConfBaseException):
         files = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}

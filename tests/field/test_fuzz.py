@@ -37,9 +37,12 @@ def test_composing_a_strange_value_works_or_is_one_line(
 
 
 def real_cases() -> list[list[str]]:
+    """Half of them settings of schemes, half others."""
     draw = random.Random(0)
-    wanted = [key for key in KEYS if key[-1] not in ("corpus", "trainer", "run_dir")]
-    return [[*(key := draw.choice(wanted))[:-1], f"{key[-1]}={draw.choice(VALUES)}"] for _ in range(60)]
+    of_schemes = [key for key in KEYS if key[0].startswith("position=")]
+    others = [key for key in KEYS if key not in of_schemes and key[-1] not in ("corpus", "trainer", "run_dir")]
+    chosen = [draw.choice(half) for half in (of_schemes, others) for _ in range(30)]
+    return [[*choice, f"{key}={draw.choice(VALUES)}"] for *choice, key in chosen]
 
 
 @pytest.mark.parametrize("overrides", real_cases(), ids=" ".join)

@@ -140,14 +140,16 @@ def test_a_callback_of_the_user_that_raises_is_one_line(field: list[str], tmp_pa
 
 
 @pytest.mark.slow
-def test_a_file_name_that_is_no_utf8(field: list[str], text: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", ["texts", "'texts/caf\udce9.txt'", "texts/*.txt"])
+def test_a_file_name_that_is_no_utf8(field: list[str], text: Path, tmp_path: Path, given: str) -> None:
     folder = tmp_path / "texts"
     folder.mkdir()
-    name = folder / "caf\udce9.txt"
-    name.write_bytes(text.read_bytes())
-    ended = train_py([*field, f"corpus.path={name}", "hydra.run.dir=run"], tmp_path)
+    (folder / "caf\udce9.txt").write_bytes(text.read_bytes())
+    ended = train_py([*field, f"corpus.path={given}", "hydra.run.dir=run"], tmp_path)
     assert ended.status == 0, ended.said
-    assert strict(tmp_path / "run" / "results.json")["config"]["corpus"]["path"] == str(name)
+    found = strict(tmp_path / "run" / "results.json")
+    assert found["config"]["corpus"]["path"] == given.strip("'")
+    assert found["test"]["loss"] > 0
 
 
 def test_a_validation_loss_of_zero(run: Callable[..., dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ REFUSED = [
     (["data.num_workers=100000"], "data.num_workers=100000 is too large"),
     (["threads=1000000"], "threads=1000000 is too large"),
     (["model.embedding_dim=1000000000", "model.n_heads=1"], "more than any machine holds"),
-    (["corpus.path=~nobody-here/x.txt"], "corpus.path=~nobody-here/x.txt names an unknown home folder"),
+    (["corpus.path='~nobody-here/x.txt'"], "corpus.path=~nobody-here/x.txt names an unknown home folder"),
     (["callbacks.texts.temperature=-1"], "callbacks.texts.temperature=-1 is too small"),
     (["+callbacks.x._target_=builtins.dict"], "callbacks.x is a dict, which is no callback of Lightning"),
     (
@@ -32,7 +32,7 @@ REFUSED = [
     ),
     (["--seed=1"], "--seed=1 is no option: write seed=1"),
     (["model=3"], "a group's choice is no name"),
-    (["model='${'"], "model"),
+    (["model='${'"], "the settings do not compose"),
 ]
 
 
