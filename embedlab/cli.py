@@ -5,19 +5,20 @@ Nothing heavy is imported before the config is known to be right.
 
 import json
 import logging
+import math
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, read_write
-from omegaconf.errors import OmegaConfBaseException
 
 from embedlab import sweep
 from embedlab.config.errors import UserError
@@ -37,6 +38,7 @@ from embedlab.runs.full_disk import full_disk, report_full_disk
 from embedlab.runs.ownership import ERROR, check_folder, check_sweep, claim, is_marked
 from embedlab.runs.read_config import recorded_overrides
 from embedlab.runs.record import computed, record
+from embedlab.runs.results import diverged_line
 from embedlab.runs.signals import STATUSES, at_once, handled_by, requeue_on_timeout
 from embedlab.runs.streams import accept_any_text
 from embedlab.sweep.progress import time_left
@@ -44,6 +46,7 @@ from embedlab.sweep.progress import time_left
 log = logging.getLogger("embedlab")
 FLAGS = (("-r", "--run"), ("-m", "--multirun"), ("-c", "--cfg"), ("-i", "--info"), ("-sc", "--shell-completion"))
 before: list[Before] = []  # of the run that this command is; CheckOutputFolder adds it, since Hydra tells jobs nothing
+OVERRIDE = re.compile(r"[^-=][^=]*=|~[^/]*$")  # KEY=VALUE, +KEY=VALUE, ~KEY; never an option
 
 
 def main() -> None:
@@ -55,16 +58,16 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on, instead of printing them in its own way
     try:
         check_flags(sys.argv[1:])
-        sys.argv[1:] = quote_values(expand_resume(sys.argv[1:]))
+        sys.argv[1:] = quote_values(arrange(expand_resume(sys.argv[1:])))
         with report_full_disk(Path("output_dir")):  # Hydra itself writes there first
             hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
-    except (UserError, HydraException, OmegaConfBaseException) as error:
-        if wants_traceback:
-            raise
-        sys.exit(printable(f"error: {error if isinstance(error, UserError) else explain(error)}"))
     except BrokenPipeError:  # `--help | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except Exception as error:  # Hydra has errors of its own, and lets those of Python through for strange values
+        if wants_traceback:
+            raise
+        sys.exit(printable(f"error: {error if isinstance(error, UserError) else explain(error)}"))
 
 
 def check_flags(arguments: list[str]) -> None:
@@ -84,6 +87,24 @@ def expand_resume(arguments: list[str]) -> list[str]:
         raise UserError(f"{given[-1]} holds no .hydra/overrides.yaml: give the folder of an interrupted run")
     one_run = ["hydra.mode=RUN", override("hydra.run.dir", str(folder))]  # a job of a sweep is resumed alone
     return [*recorded_overrides(folder), *(argument for argument in arguments if argument not in given), *one_run]
+
+
+def arrange(arguments: list[str]) -> list[str]:
+    """Hydra's options first, then the overrides: `seed=1 -m position=none,alibi` is a sweep wherever the -m stands.
+
+    Raises UserError for an option that Hydra does not know.
+    """
+    overrides = [word for word in arguments if OVERRIDE.match(word)]
+    options = [word for word in arguments if word not in overrides]
+    known = {name for action in get_args_parser()._actions for name in action.option_strings}
+    for word in options:
+        name, equals, _ = word.partition("=")
+        if re.match(r"--?[a-z]", word) and not any(option.startswith(name) for option in known):
+            remedy = (
+                f"write {word.lstrip('-')}, without dashes" if equals else "`python train.py --hydra-help` lists all"
+            )
+            raise UserError(f"{word} is no option: {remedy}")
+    return [*options, *overrides]
 
 
 def job(cfg: DictConfig) -> float:
@@ -114,7 +135,9 @@ def job(cfg: DictConfig) -> float:
             put_back()
             here = f" with resume={folder}" if full_disk(error) and folder.exists() else ""
             sys.exit(printable(f"error: {error}{here}"))
-        raise
+        if isinstance(error, BrokenPipeError):
+            raise
+        sys.exit(printable(f"error: {write_error(folder, error)}; the traceback is in {folder / ERROR}"))
 
 
 def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
@@ -141,7 +164,13 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
 
                 train(config, measure)
             results = json.loads((folder / "results.json").read_bytes())
-    return float(results["val"]["loss"])
+    if line := diverged_line(results):
+        if HydraConfig.get().mode != RunMode.MULTIRUN:
+            sys.exit(printable(f"error: {line}"))
+        log.warning("%s", line)
+        return math.nan
+    loss = results["val"]["loss"]
+    return math.nan if loss is None else loss
 
 
 class JobFailedError(Exception):

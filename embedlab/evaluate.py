@@ -15,7 +15,7 @@ from embedlab.config.tree import Config
 from embedlab.positions.check import check_config
 from embedlab.runs.escaping import printable
 from embedlab.runs.read_config import read_config
-from embedlab.runs.results import Results
+from embedlab.runs.results import Results, diverged_line
 from embedlab.runs.streams import accept_any_text
 from embedlab.runs.weights import find_checkpoint
 
@@ -55,6 +55,8 @@ def run(folder: Path, overrides: list[str]) -> Results:
     Raises UserError where the run, its files or the settings do not allow it.
     """
     results = read_results(folder)
+    if line := diverged_line(results):
+        raise UserError(f"{folder} has no scores: {line}")
     checkpoint = find_checkpoint(folder)
     config = changed_config(folder, overrides)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig, OmegaConf
 
 from embedlab.config.errors import UserError
+from embedlab.config.home import expand_user
 from embedlab.config.paths import with_values
 from embedlab.runs.escaping import printable
 from embedlab.runs.read_config import relative_paths
@@ -78,7 +79,7 @@ def read_run(run: Path) -> "tuple[Table, list[str]]":
     config = OmegaConf.load(settings)
     assert isinstance(config, DictConfig)
     config = with_values(config, relative_paths(run, config))
-    tokenizer = load_tokenizer(TokenizerConfig(**config.tokenizer), Path(config.cache_dir).expanduser())
+    tokenizer = load_tokenizer(TokenizerConfig(**config.tokenizer), Path(expand_user(config.cache_dir, "cache_dir")))
     labels = [token_label(tokenizer, token) for token in range(tokenizer.vocab_size)]
     if len(labels) != len(weight):
         raise UserError(f"{found} has {len(weight)} tokens, but tokenizer={tokenizer.name} has {len(labels)}")

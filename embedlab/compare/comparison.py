@@ -66,7 +66,9 @@ def compare(
     out = [
         *left,
         *(
-            Left(clean(run.path), "metric", f"has no finite {measure.name}: it diverged or did not measure it")
+            Left(clean(run.path), "diverged", run.diverged)
+            if run.diverged
+            else Left(clean(run.path), "metric", f"has no finite {measure.name}: it diverged or did not measure it")
             for run in lost
         ),
     ]

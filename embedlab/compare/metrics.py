@@ -48,7 +48,9 @@ class Metric:
         return Metric("val.bits_per_byte" if not self.per_token else "val.loss")
 
     def value(self, run: Run) -> float | None:
-        """This metric of one run; None where it is missing or not finite."""
+        """This metric of one run; None where it is missing or not finite, and of a diverged run, its speed too."""
+        if run.diverged:
+            return None
         first, *rest = self.name.split(".")
         if first == "extrapolation" and rest:
             protocol = rest[1] if len(rest) > 1 else "sliding"

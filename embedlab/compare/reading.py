@@ -28,7 +28,7 @@ class Left:
     """Something that was not compared, and why."""
 
     path: str
-    kind: str  # unfinished, failed, unreadable, foreign, version, missing, metric
+    kind: str  # unfinished, failed, unreadable, foreign, version, missing, diverged, metric
     reason: str
 
 
@@ -61,6 +61,14 @@ class Run:
         """A text of results.json, cleaned and cut; "" where there is none."""
         found = self.part(*keys)
         return clean(found, most) if isinstance(found, str) else ""
+
+    @property
+    def diverged(self) -> str:
+        """`diverged at step 40 (loss nan)`; "" for a run that did not."""
+        found = self.part("diverged")
+        if not isinstance(found, dict):
+            return ""
+        return f"diverged at step {clean(str(found.get('step')), 20)} (loss {clean(str(found.get('loss')), 20)})"
 
     def history(self, column: str) -> list[tuple[float, float]]:
         """(optimizer step, value) pairs of one column of metrics.csv; empty where there is none."""

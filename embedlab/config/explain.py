@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import traceback
 
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
@@ -12,10 +13,18 @@ from embedlab.config.optional import REPLACED, needed_extra, replaced
 HELP = "`python train.py --help` lists all"
 
 
-def explain(error: HydraException | OmegaConfBaseException) -> str:
+def explain(error: Exception) -> str:
     """One line for what Hydra and OmegaConf say in several, with a remedy."""
     text = str(error).strip()
-    cause = str(error.__cause__ or error).strip().splitlines()[0]
+    if not text:  # Hydra hands some errors on without a word of its own
+        behind = str(error.__cause__ or error.__context__ or "").strip() or type(error).__name__
+        return f"the settings do not compose ({behind.splitlines()[0]}): check what stands in quotes or after $; {HELP}"
+    cause = (str(error.__cause__ or "").strip() or text).splitlines()[0]
+    if not isinstance(error, HydraException | OmegaConfBaseException):
+        files = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
+        if any(name.endswith("defaults_list.py") for name in files):  # Hydra, while it looks for the yaml of a choice
+            return f"a group's choice is no name ({cause}): give GROUP=NAME; {HELP}"
+        return f"{type(error).__name__}: {cause}; HYDRA_FULL_ERROR=1 shows where"
     if isinstance(error, OverrideParseException):
         quotes = "in quotes where the value holds commas, brackets or quotes of its own"
         return f"{error.override!r} is no override: write KEY=VALUE, {quotes}"

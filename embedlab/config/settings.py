@@ -1,6 +1,8 @@
 """Fields and checks of config classes. Imports no torch, so that a wrong setting is reported at once."""
 
-from dataclasses import field
+import math
+from collections.abc import Iterator
+from dataclasses import field, fields, is_dataclass
 from typing import Any
 
 from embedlab.config.errors import UserError
@@ -25,6 +27,36 @@ def at_least(least: float, **values: float) -> None:
     for key, value in values.items():
         if not value >= least:
             raise UserError(f"{key.replace('__', '.')}={value} is too small: give at least {least}")
+
+
+def at_most(most: float, **values: float) -> None:
+    """Raise UserError unless every value is <= most; keywords as in `at_least`."""
+    for key, value in values.items():
+        if not value <= most:
+            raise UserError(f"{key.replace('__', '.')}={value} is too large: give at most {most}")
+
+
+def check_numbers(node: Any, prefix: str) -> None:
+    """Raise UserError for a NaN, an infinity, or an integer beyond 64 bits, anywhere in the config class `node`."""
+    for key, value in _numbers(node, prefix):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"{key}={value} is no finite number: give one")
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise UserError(f"{key}={value} is too large: give fewer digits")
+
+
+def _numbers(node: Any, key: str) -> Iterator[tuple[str, int | float]]:
+    if is_dataclass(node):
+        for item in fields(node):
+            yield from _numbers(getattr(node, item.name), f"{key}.{item.name}".lstrip("."))
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            yield from _numbers(value, f"{key}.{name}")
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from _numbers(value, key)
+    elif isinstance(node, int | float) and not isinstance(node, bool):
+        yield key, node
 
 
 def one_of(choices: tuple[str, ...], **values: str) -> None:

@@ -11,9 +11,12 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 
 from embedlab.config.errors import UserError
+from embedlab.config.home import expand_user
 from embedlab.config.optional import check_packages
-from embedlab.config.settings import at_least, one_of, setting
+from embedlab.config.settings import at_least, at_most, check_numbers, one_of, setting
+from embedlab.config.trainer import check_trainer
 
+MOST_WEIGHTS = 1e13  # of the blocks; float32 numbers of 40 TB
 CONF = Path(__file__).parents[2] / "conf"
 
 
@@ -92,6 +95,7 @@ class DataConfig:
         at_least(1, data__context_length=self.context_length, data__stride=self.stride)
         at_least(1, data__batch_size=self.batch_size)
         at_least(0, data__num_workers=self.num_workers)
+        at_most(1024, data__num_workers=self.num_workers)  # each is a process
         if self.max_eval_tokens is not None:
             at_least(self.context_length, data__max_eval_tokens=self.max_eval_tokens)  # one window
 
@@ -129,6 +133,12 @@ class ModelConfig:
             raise UserError(f"model.dropout={self.dropout} is not a share: give a number from 0 to below 1")
         if round(self.mlp_ratio * self.embedding_dim) < 1:
             raise UserError(f"model.mlp_ratio={self.mlp_ratio} leaves no hidden unit: give a larger number, as 4")
+        weights = 12 * self.n_layers * self.embedding_dim**2
+        if weights > MOST_WEIGHTS:
+            raise UserError(
+                f"model.embedding_dim={self.embedding_dim} with model.n_layers={self.n_layers} has {weights:.0e} "
+                "parameters, more than any machine holds: lower one of them"
+            )
         if self.embedding_dim % self.n_heads:
             raise UserError(
                 f"model.embedding_dim={self.embedding_dim} is not divisible by model.n_heads={self.n_heads}: "
@@ -202,10 +212,16 @@ class Config:
 
     def validate(self) -> None:
         """Check all settings. Raises UserError for the first one that cannot work."""
+        for key in ("seed", "threads", "corpus", "tokenizer", "data", "model", "position", "optimizer", "evaluation"):
+            check_numbers(getattr(self, key), key)
         at_least(0, seed=self.seed)
+        at_most(2**32 - 1, seed=self.seed)  # numpy's limit
         at_least(1, threads=1 if self.threads is None else self.threads)
+        at_most(1024, threads=1 if self.threads is None else self.threads)
+        expand_user(self.cache_dir, "cache_dir")
         for part in (self.corpus, self.tokenizer, self.data, self.model, self.optimizer, self.evaluation):
             part.validate()
+        check_trainer(self.trainer)
         check_packages(self.logger)
 
 

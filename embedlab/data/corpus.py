@@ -132,6 +132,8 @@ def _field(line: str, field: str, where: str) -> str:
         has = f"it has {', '.join(map(str, record))}" if isinstance(record, dict) and record else "it has none"
         raise UserError(f"corpus.field={field} is no field of {where} ({has}): give corpus.field=NAME")
     text = record[field]
+    if text is None:
+        raise UserError(f"corpus.field={field} is null in {where}: remove the line or give it a text")
     if not isinstance(text, str):
         raise UserError(f"corpus.field={field} holds no text in {where} but {type(text).__name__}: give another field")
     try:

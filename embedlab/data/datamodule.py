@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from embedlab.config.errors import UserError
+from embedlab.config.home import expand_user
 from embedlab.config.tree import Config
 from embedlab.data.loader import TrainLoader
 from embedlab.data.shuffle import ShuffledBatches
@@ -41,7 +42,7 @@ class TextData(LightningDataModule):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.cache_dir = Path(config.cache_dir).expanduser()
+        self.cache_dir = Path(expand_user(config.cache_dir, "cache_dir"))
 
     def prepare_data(self) -> None:
         """Build the caches, once on each machine; nothing where `setup` has opened them, as that reads all of them."""

@@ -1,6 +1,9 @@
 """What is measured of a trained model, in every run and on demand (`python -m embedlab.evaluate RUN_FOLDER`)."""
 
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,7 +18,10 @@ from embedlab.evaluation.loss import window_losses
 from embedlab.evaluation.order import order_sensitivity
 from embedlab.evaluation.table_measures import tables
 from embedlab.model.embeddings import LanguageModel
+from embedlab.runs.looking import looking
 from embedlab.runs.results import CloserLook, Measured
+
+LOOK = "the measure"  # how a failed one begins in the log
 
 
 def measure(model: LanguageModel, data: TextData, config: Config) -> Measured:
@@ -37,10 +43,15 @@ def measure(model: LanguageModel, data: TextData, config: Config) -> Measured:
 
 
 def evaluate(model: LanguageModel, ids: np.ndarray, tokenizer: Tokenizer, config: Config) -> CloserLook:
-    """The keys that come from looking closer at the test text `ids` (1-D)."""
-    return {
-        "extrapolation": extrapolation(model, ids, tokenizer.byte_lengths, config),
-        "order_sensitivity": order_sensitivity(model, ids, config),
-        "tables": tables(model, ids, tokenizer),
-        "position_lens": position_lens(model, ids, config),
+    """Look closer at the test text `ids` (1-D); the value of a look that failed, see the log, is None."""
+    looks: dict[str, Callable[[], Any]] = {
+        "extrapolation": lambda: extrapolation(model, ids, tokenizer.byte_lengths, config),
+        "order_sensitivity": lambda: order_sensitivity(model, ids, config),
+        "tables": lambda: tables(model, ids, tokenizer),
+        "position_lens": lambda: position_lens(model, ids, config),
     }
+    found: Any = dict.fromkeys(looks)
+    for name, look in looks.items():
+        with looking(Path(config.run_dir), f"{LOOK} {name}"):
+            found[name] = look()
+    return cast(CloserLook, found)

@@ -12,8 +12,9 @@ from rich.text import Text
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
-from embedlab.evaluation import measure
+from embedlab.evaluation import LOOK, measure
 from embedlab.runs.escaping import one_line
+from embedlab.runs.looking import failed_looks
 from embedlab.runs.provenance import git_state, versions
 from embedlab.runs.results import Results, write_results
 from embedlab.runs.same_inputs import Inputs
@@ -54,6 +55,10 @@ def evaluate_again(config: Config, checkpoint: Path, results: Results, folder: P
         raise UserError(f"{checkpoint} does not fit this run's model: {str(error).splitlines()[0]}") from error
     results.update(measure(module.model, data, config))
     results["files"] = data.inputs.files
+    cautions = [caution for caution in results.get("cautions", []) if not caution.startswith(LOOK)]
+    missing = {f"{LOOK} {key}" for key, value in results.items() if value is None}
+    failed = failed_looks(folder)  # those of earlier evaluations are among them
+    results["cautions"] = cautions + [line for line in failed if any(map(line.startswith, missing))]
     results["evaluated"] = {  # the run's own `command` and `versions` stay: its training is theirs
         "command": " ".join(["python", "-m", "embedlab.evaluate", *sys.argv[1:]]),
         "versions": versions(),
@@ -75,7 +80,7 @@ def evaluate_again(config: Config, checkpoint: Path, results: Results, folder: P
 def lengths_table(results: Results) -> Table:
     """Losses on the same targets with more context."""
     table = Table("context", "windows", "nats/token", "bits/byte", "targets", title="Longer contexts, same targets")
-    for entry in results["extrapolation"]:
+    for entry in results["extrapolation"] or ():
         cells: tuple[Text | str, str] = Text(one_line(entry["note"])), ""
         if entry["defined"]:
             cells = f"{entry['loss']:.3f}", f"{entry['bits_per_byte']:.3f}"
@@ -87,6 +92,6 @@ def lengths_table(results: Results) -> Table:
 def order_table(results: Results) -> Table:
     """What shuffling costs."""
     table = Table("last tokens kept", "nats/token", "rise", title="Order sensitivity: the tokens before are shuffled")
-    for entry in results["order_sensitivity"]:
+    for entry in results["order_sensitivity"] or ():
         table.add_row(f"{entry['keep']:,}", f"{entry['loss']:.3f}", f"{entry['rise']:+.3f}")
     return table

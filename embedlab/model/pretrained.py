@@ -8,6 +8,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from embedlab.config.errors import UserError
+from embedlab.config.home import expand_user
 from embedlab.data.token_labels import token_label
 from embedlab.data.tokenizer import Tokenizer
 
@@ -18,7 +19,7 @@ def load_table(path: str, tokenizer: Tokenizer, embedding_dim: int) -> Tensor:
     Raises UserError if the file cannot be read, its shape is not (V, D) or the vocabulary lacks one of its tokens.
     """
     key = f"model.token_table.path={path}"
-    file = Path(path).expanduser()
+    file = Path(expand_user(path, "model.token_table.path"))
     if not file.is_file():
         raise UserError(f"{key} does not exist: give a .safetensors, .npy or word2vec .txt file")
     readers = {".safetensors": _read_safetensors, ".npy": _read_npy}

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from embedlab.config.errors import UserError
+from embedlab.runs.looking import LOG
 
 ERROR = "error.txt"
 RUNNING = ".running"  # the process that works on the job; one that was killed leaves it
@@ -104,6 +105,7 @@ def own_history(folder: Path) -> Iterator[Path]:
     if not is_marked(folder):
         return
     yield folder / "metrics.csv"
+    yield folder / LOG
     for name in CHECKPOINTS:
         yield from (folder / "checkpoints" / name, folder / "checkpoints" / f".{name}.part")
     yield from own_events(folder)

@@ -8,9 +8,9 @@ class Progress(NamedTuple):
     """One moment of a training."""
 
     step: int  # optimizer steps done
-    steps: int  # of so many
+    steps: int | None  # of so many; None where trainer.max_time ends the training
     loss: float | None  # training loss, nats/token, where it is known
-    seconds_left: float  # of training, by the speed so far
+    seconds_left: float | None  # of training, by the speed so far
 
 
 listeners: list[Callable[[Progress], None]] = []

@@ -6,6 +6,7 @@ with its meaning and unit. mypy then asks the writer for it, a test checks a rea
 """
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
@@ -31,9 +32,9 @@ Windows = Literal["non_overlapping", "sliding"]
 class Scores(TypedDict):
     """Losses over all targets of a split."""
 
-    loss: Annotated[float, Key("mean cross-entropy of a target", NATS)]
-    perplexity: Annotated[float, Key("exp(loss)", "perplexity")]
-    bits_per_byte: Annotated[float, Key("the same loss per UTF-8 byte of text: compares across tokenizers", BITS)]
+    loss: Annotated[float | None, Key("mean cross-entropy of a target; null in a diverged run", NATS)]
+    perplexity: Annotated[float | None, Key("exp(loss)", "perplexity")]
+    bits_per_byte: Annotated[float | None, Key("the loss per UTF-8 byte of text: compares tokenizers", BITS)]
 
 
 class Baselines(TypedDict):
@@ -114,11 +115,11 @@ class PositionLens(TypedDict):
 
 
 class CloserLook(TypedDict):
-    """What is measured of the model on the test text beside its losses."""
+    """What is measured of the model on the test text besides its losses; null for a measure that failed."""
 
-    extrapolation: Annotated[list[ContextScore], Key("losses at other context lengths, on the same targets")]
-    order_sensitivity: Annotated[list[ShuffledScore], Key("what shuffling the context costs")]
-    tables: Annotated[Tables, Key("what the learned tables look like")]
+    extrapolation: Annotated[list[ContextScore] | None, Key("losses at other context lengths, on the same targets")]
+    order_sensitivity: Annotated[list[ShuffledScore] | None, Key("what shuffling the context costs")]
+    tables: Annotated[Tables | None, Key("what the learned tables look like")]
     position_lens: Annotated[PositionLens | None, Key("attention by distance; null for a head without attention")]
 
 
@@ -127,14 +128,22 @@ class HeldOut(TypedDict):
 
     val: Annotated[Scores, Key("validation text")]
     test: Annotated[Scores, Key("test text")]
-    baselines: Annotated[Baselines, Key("what counting alone reaches on the validation text")]
-    loss_by_position: Annotated[list[float], Key("mean test loss of targets that see 1, 2, … tokens", NATS)]
+    baselines: Annotated[Baselines | None, Key("what counting alone reaches on the validation text")]
+    loss_by_position: Annotated[list[float] | None, Key("mean test loss of targets that see 1, 2, … tokens", NATS)]
+
+
+class Diverged(TypedDict):
+    """Where the loss became NaN or infinite."""
+
+    step: Annotated[int, Key("optimizer steps done", "steps")]
+    loss: Annotated[str, Key("nan, inf or -inf")]
 
 
 class Measured(HeldOut, CloserLook):
     """All that depends on weights and held-out text; `python -m embedlab.evaluate` measures it anew."""
 
-    eval_tokens_per_second: Annotated[float, Key("speed of scoring the test text", "tokens/s")]
+    eval_tokens_per_second: Annotated[float | None, Key("speed of scoring the test text", "tokens/s")]
+    diverged: NotRequired[Annotated[Diverged, Key("where training diverged, if it did; all scores are null then")]]
 
 
 class Parameters(TypedDict):
@@ -213,6 +222,26 @@ class Results(Setup, Measured):
 
 
 def write_results(path: Path, results: Results) -> None:
-    """Write results.json at once or not at all."""
+    """Write results.json as strict JSON, at once or not at all."""
     with atomic_write(path) as file:
-        json.dump(results, file, indent=1, ensure_ascii=False)
+        json.dump(finite(results), file, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def finite(value: Any) -> Any:
+    """Return the value with None for each NaN and infinity in it, which JSON does not know."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def diverged_line(results: Results) -> str | None:
+    """Return what happened to a diverged run, in one line with a remedy; None for any other run."""
+    if (found := results.get("diverged")) is None:
+        return None
+    rate = results["config"]["optimizer"]["lr"]
+    return (
+        f"diverged: the loss is {found['loss']} at step {found['step']} with optimizer.lr={rate}: "
+        f"give a lower one, as optimizer.lr={rate / 10:g}, or a longer optimizer.warmup_fraction"
+    )

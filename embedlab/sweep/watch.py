@@ -14,6 +14,7 @@ from rich.text import Text
 
 from embedlab.runs.folder import ElsewhereError
 from embedlab.runs.progress_channel import Progress
+from embedlab.runs.results import diverged_line
 from embedlab.sweep.progress import spoken
 
 log = logging.getLogger("embedlab")
@@ -74,7 +75,7 @@ class Watch:
     def status(self) -> str:
         """Return `2 running (job 3 at step 120 of 600), 4 finished, 6 waiting`."""
         at = [
-            f"{self.names[index].partition(':')[0]} at step {progress.step} of {progress.steps}"
+            f"{self.names[index].partition(':')[0]} at step {progress.step}{of(progress)}"
             for index, progress in self.running.items()
             if progress is not None
         ]
@@ -108,16 +109,24 @@ class Watch:
             cells = ["starting", "", ""]
             if progress is not None:
                 loss = "" if progress.loss is None else f"{progress.loss:.3f}"
-                left = "evaluating" if progress.step >= progress.steps else spoken(progress.seconds_left)
-                cells = [f"{progress.step:,} of {progress.steps:,}", loss, left]
+                left = "" if progress.seconds_left is None else spoken(progress.seconds_left)
+                left = "evaluating" if progress.step == progress.steps else left
+                cells = [f"{progress.step:,}{of(progress)}", loss, left]
             table.add_row(Text(self.names[index]), *cells)
         return Group(table, Text(f"{self.status()}{self._left()}", style="bold"))
+
+
+def of(progress: Progress) -> str:
+    """Return ` of 600`; "" where trainer.max_time ends the training."""
+    return "" if progress.steps is None else f" of {progress.steps:,}"
 
 
 def scores(folder: Path) -> str:
     """Return a finished job's scores in one phrase: `test 2.751 bits/byte, trained in 12 s`."""
     try:
         results = json.loads((folder / "results.json").read_bytes())
+        if line := diverged_line(results):
+            return line
         return f"test {results['test']['bits_per_byte']:.3f} bits/byte, trained in {spoken(results['train_seconds'])}"
     except (OSError, ValueError, KeyError, TypeError):  # scored in another way, or not at all
         return "finished"

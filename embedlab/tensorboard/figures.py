@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning import Callback, Trainer
+from lightning import Trainer
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -16,10 +16,11 @@ from embedlab.model.embeddings import LanguageModel
 from embedlab.runs.results import Results
 from embedlab.tensorboard.snapshot_tables import bias_by_distance, position_table, relative_table
 from embedlab.tensorboard.writers import summary_writer
+from embedlab.training.looker import Looker
 from embedlab.training.module import LanguageModule
 
 
-class Figures(Callback):
+class Figures(Looker):
     """Draws at the end of training, and once more when the test results are there."""
 
     def on_train_end(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
@@ -30,9 +31,10 @@ class Figures(Callback):
 
     def on_results(self, trainer: Trainer, results: Results) -> None:
         """Called once by the training when results.json's content is known."""
-        if (writer := summary_writer(trainer)) is None:
+        losses = results["loss_by_position"]
+        if losses is None or (writer := summary_writer(trainer)) is None:
             return
-        figure = loss_by_position(results["loss_by_position"], results["position"])
+        figure = loss_by_position(losses, results["position"])
         writer.add_image("figures/loss_by_position", pixels(figure), trainer.global_step, dataformats="HWC")
         writer.flush()
 

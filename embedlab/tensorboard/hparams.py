@@ -12,7 +12,7 @@ import typing
 from dataclasses import fields
 from typing import Any, Literal
 
-from lightning import Callback, Trainer
+from lightning import Trainer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata
@@ -24,6 +24,7 @@ from embedlab.positions.config import PositionConfig
 from embedlab.runs.escaping import visible
 from embedlab.runs.results import Results
 from embedlab.tensorboard.writers import summary_writer
+from embedlab.training.looker import Looker
 from embedlab.training.module import LanguageModule
 
 Value = str | float | bool
@@ -71,7 +72,7 @@ def _plain(value: Any, declared: Any) -> Value:
     return visible(plain) if isinstance(plain, str) else plain
 
 
-class HParams(Callback):
+class HParams(Looker):
     """Settings at the start, best scores at the end."""
 
     def __init__(self) -> None:

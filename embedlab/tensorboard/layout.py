@@ -1,8 +1,9 @@
 """TensorBoard's custom scalars: the charts that compare schemes, all runs in one chart each."""
 
-from lightning import Callback, LightningModule, Trainer
+from lightning import LightningModule, Trainer
 
 from embedlab.tensorboard.writers import summary_writer
+from embedlab.training.looker import Looker
 
 LAYOUT = {
     "schemes side by side": {
@@ -14,7 +15,7 @@ LAYOUT = {
 }
 
 
-class Layout(Callback):
+class Layout(Looker):
     """Tells TensorBoard of the layout; all runs tell the same one."""
 
     def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:

@@ -1,7 +1,6 @@
 """Snapshots of the model's tables for TensorBoard's projector."""
 
 import importlib.util
-import logging
 import time
 from dataclasses import replace
 from itertools import islice
@@ -9,24 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lightning import Callback, LightningModule, Trainer
+from lightning import LightningModule, Trainer
 
 from embedlab.config.settings import one_of
 from embedlab.data.token_counts import count_tokens, most_frequent_first
 from embedlab.evaluation.loss import evaluating
 from embedlab.tensorboard import snapshot_tables
 from embedlab.tensorboard.projector_files import Table, write_snapshot
+from embedlab.training.looker import Looker
 
 BEHIND = 10 * 365 * 86_400  # seconds: lists untrained tables behind trained ones, for the page opens with the first
 
-log = logging.getLogger(__name__)
 
-
-class Projector(Callback):
+class Projector(Looker):
     """Writes token table, positions, sums of both, and relative table or bias, at the start, at `steps` and at the end.
 
     A snapshot is one run of the projector, RUN/tensorboard/projector/end (start, step_000050), and shows up in a
-    TensorBoard that runs already. A snapshot that cannot be written is told in the log and never ends the training.
+    TensorBoard that runs already.
     """
 
     def __init__(self, steps: list[int], vocabulary: str, words: list[str], places: int, neighbours_of: int) -> None:
@@ -56,11 +54,8 @@ class Projector(Callback):
         folder = Path(trainer.default_root_dir, "tensorboard", "projector", name)
         at_end = name == "end"
         near = self.neighbours_of if trainer.global_step else 0  # vectors as they were drawn have no neighbours to tell
-        try:
-            shown = self.tables(module, trainer.datamodule, near, umap=at_end)  # type: ignore[attr-defined]
-            write_snapshot(folder, shown, time.time() + (0 if at_end else BEHIND))
-        except OSError as error:
-            log.warning("projector: no snapshot %s: %s", name, error)
+        shown = self.tables(module, trainer.datamodule, near, umap=at_end)  # type: ignore[attr-defined]
+        write_snapshot(folder, shown, time.time() + (0 if at_end else BEHIND))
 
     def tables(self, module: Any, datamodule: Any, neighbours_of: int, *, umap: bool) -> list[Table]:
         """All that the model has to show now, the token table first: the page opens with the first."""

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning import Callback, Trainer
+from lightning import Trainer
 from omegaconf import OmegaConf
 
+from embedlab.config.settings import at_least
 from embedlab.data.token_counts import count_tokens, most_frequent_first
 from embedlab.data.token_labels import token_kind, token_label
 from embedlab.evaluation.loss import evaluating
@@ -16,13 +17,16 @@ from embedlab.evaluation.neighbours import nearest
 from embedlab.model.embeddings import LanguageModel
 from embedlab.tensorboard.markdown import code, table
 from embedlab.tensorboard.writers import summary_writer
+from embedlab.training.looker import Looker
 from embedlab.training.module import LanguageModule
 
 
-class Texts(Callback):
+class Texts(Looker):
     """Settings at the start; neighbours of `words` frequent words and `continuations` of held-out text at the end."""
 
     def __init__(self, words: int, continuations: int, new_tokens: int, temperature: float) -> None:
+        at_least(0, callbacks__texts__words=words, callbacks__texts__continuations=continuations)
+        at_least(0, callbacks__texts__new_tokens=new_tokens, callbacks__texts__temperature=temperature)
         self.words = words
         self.continuations = continuations
         self.new_tokens = new_tokens
@@ -39,8 +43,9 @@ class Texts(Callback):
         weight = module.model.tokens.weight.detach().float().numpy(force=True)
         counts = count_tokens(data.tokens.train, len(weight))
         writer.add_text("neighbours", neighbour_table(weight, data.tokenizer, counts, self.words), trainer.global_step)
-        told = self.told(module.model, data)
-        writer.add_text("continuations", table(("given", "continued"), told), trainer.global_step)
+        if self.continuations:
+            told = self.told(module.model, data)
+            writer.add_text("continuations", table(("given", "continued"), told), trainer.global_step)
 
     def told(self, model: LanguageModel, data: Any) -> list[tuple[str, str]]:
         """(beginning, continuation) pairs; the beginnings stand in the validation text, far apart."""
@@ -68,7 +73,8 @@ def neighbour_table(weight: np.ndarray, tokenizer: Any, counts: np.ndarray, word
 
 
 def continued(model: LanguageModel, ids: torch.Tensor, new_tokens: int, temperature: float) -> torch.Tensor:
-    """ids (B, T) -> (B, T + new_tokens), drawn from the model; sees the trained window's length at most.
+    """ids (B, T) -> (B, T + new_tokens), drawn from the model; sees the trained window's length at most. A temperature
+    of 0 takes the likeliest token.
 
     Draws from a generator of its own, so that looking does not change what training draws.
     """
@@ -78,6 +84,9 @@ def continued(model: LanguageModel, ids: torch.Tensor, new_tokens: int, temperat
         for _ in range(new_tokens):
             hidden = model(ids[:, -model.scheme.shape.context_length :].to(device))[:, -1]  # (B, D)
             logits = (hidden @ model.output_table.T).float().cpu()  # (B, V)
-            drawn = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)
+            if temperature:
+                drawn = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)
+            else:
+                drawn = logits.argmax(-1, keepdim=True)
             ids = torch.cat([ids, drawn], dim=1)
     return ids

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from embedlab.config.trainer import trainer_cautions
 from embedlab.config.tree import Config
 from embedlab.positions.config import shape_of
 
@@ -13,7 +14,12 @@ NOT_BEST = (
 
 def cautions(config: Config) -> list[str]:
     """Return one sentence for each setting that runs but does not give what its score seems to say."""
-    return [*config.position.cautions(shape_of(config)), *_debugging(config.trainer), *_choosing(config.callbacks)]
+    return [
+        *config.position.cautions(shape_of(config)),
+        *trainer_cautions(config.trainer),
+        *_debugging(config.trainer),
+        *_choosing(config.callbacks),
+    ]
 
 
 def _debugging(trainer: dict[str, Any]) -> list[str]:

@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 import torch
 from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Timer
 from torch import Tensor
 
 from embedlab.config.tree import Config
 from embedlab.model.embeddings import LanguageModel
 from embedlab.runs.results import Scores
+from embedlab.training.diverged import check_finite
 
+TIME_PARTS = 10_000  # how finely the schedule follows trainer.max_time
 Batch = tuple[Tensor, Tensor]  # inputs and targets, int64 (B, T)
 
 
@@ -51,6 +54,8 @@ class LanguageModule(LightningModule):
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        if logs_at(self.trainer, self.global_step):
+            check_finite(self.trainer, outputs["loss"])
         if self.global_step >= self.trainer.estimated_stepping_batches:
             self.trainer.should_stop = True  # makes the Trainer validate the last weights, whatever the interval
 
@@ -85,8 +90,13 @@ class LanguageModule(LightningModule):
         )
         # It could unscale float16's gradients itself; Lightning then refuses to clip them, in bfloat16 too
         optimizer._step_supports_amp_scaling = False
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.lr_factor(step, steps))
+        if (steps := steps_of(self.trainer)) is not None:
+            schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.lr_factor(step, steps))
+        else:  # trainer.max_time alone: the schedule follows the share of the time that is over
+            parts = TIME_PARTS
+            schedule = torch.optim.lr_scheduler.LambdaLR(
+                optimizer, lambda _: self.lr_factor(round(time_share(self.trainer) * parts), parts)
+            )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
@@ -119,7 +129,22 @@ def logs_at(trainer: Trainer, step: int) -> bool:
     Each `log` call costs 0.3 to 0.4 ms even where the Trainer would drop it, so ask first; what was logged in a step
     before would be written as this step's.
     """
-    return step % trainer.log_every_n_steps == 0 or step >= trainer.estimated_stepping_batches  # type: ignore[attr-defined]
+    every = trainer.log_every_n_steps  # type: ignore[attr-defined]  # 0: never
+    return (every > 0 and step % every == 0) or step >= trainer.estimated_stepping_batches
+
+
+def steps_of(trainer: Trainer) -> int | None:
+    """How many steps the training has; None where only trainer.max_time ends it."""
+    steps = trainer.estimated_stepping_batches
+    return None if math.isinf(steps) else int(steps)
+
+
+def time_share(trainer: Trainer) -> float:
+    """Share of trainer.max_time that is over, 0 to 1, the time before a resume included."""
+    timer = next(callback for callback in trainer.callbacks if isinstance(callback, Timer))  # type: ignore[attr-defined]
+    over, left = timer.time_elapsed(), timer.time_remaining()
+    assert left is not None, "the Trainer makes its Timer of max_time"
+    return min(1.0, over / max(over + left, 1e-9))
 
 
 def scores(nats: float, tokens: float, n_bytes: float) -> Scores:

@@ -10,12 +10,13 @@ from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
 
 from embedlab.runs import progress_channel
-from embedlab.training.module import logs_at
+from embedlab.training.looker import Looker
+from embedlab.training.module import logs_at, steps_of, time_share
 
 log = logging.getLogger("embedlab.progress")
 
 
-class Progress(ProgressBar):
+class Progress(Looker, ProgressBar):
     """Steps done of all steps, steps/s, time left, training and validation loss.
 
     Lightning's own bars count the batches of an epoch, and a run of fewer steps than one epoch never fills them.
@@ -35,7 +36,8 @@ class Progress(ProgressBar):
         """The counterpart that Lightning's interface asks for; a bar starts enabled."""
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        self.total = int(trainer.estimated_stepping_batches)
+        self.total = steps_of(trainer)
+        self.lines_told = 0
         self.first = self.shown = trainer.global_step
         self.started = time.monotonic()
         if self.lines and sys.stderr.isatty():
@@ -49,7 +51,15 @@ class Progress(ProgressBar):
             self.bar.update(step - self.bar.n)
             if logs_at(trainer, step):
                 self.bar.set_postfix_str(self._losses(trainer), refresh=False)
-        elif self.lines and step > self.shown and (step == self.total or step % max(1, self.total // self.lines) == 0):
+        elif not self.lines or step <= self.shown:
+            return
+        elif self.total is None:  # trainer.max_time ends it
+            share = time_share(trainer)
+            if int(share * self.lines) > self.lines_told:
+                self.shown, self.lines_told = step, int(share * self.lines)
+                told = (step, 100 * share, rate, self._losses(trainer))
+                log.info("step %d, %.0f %% of the time, %.3g steps/s, %s", *told)
+        elif step == self.total or step % max(1, self.total // self.lines) == 0:
             self.shown = step
             left = (self.total - step) / rate
             log.info(
@@ -59,9 +69,9 @@ class Progress(ProgressBar):
     def _publish(self, trainer: Trainer, step: int, rate: float) -> None:
         if progress_channel.listeners and rate:
             loss = trainer.callback_metrics.get("train/loss")
-            seconds_left = (self.total - step) / rate
+            left = None if self.total is None else (self.total - step) / rate
             progress_channel.publish(
-                progress_channel.Progress(step, self.total, None if loss is None else float(loss), seconds_left)
+                progress_channel.Progress(step, self.total, None if loss is None else float(loss), left)
             )
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import lightning
 import torch
-from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities import rank_zero_only
@@ -21,15 +20,18 @@ from embedlab.data.datamodule import TextData
 from embedlab.model.embeddings import LanguageModel
 from embedlab.model.pretrained import load_table
 from embedlab.runs.folder import LAST, PREVIOUS, interrupted
+from embedlab.runs.full_disk import full_disk
+from embedlab.runs.looking import failed_looks, looking
 from embedlab.runs.ownership import note_process, was_started
 from embedlab.runs.provenance import git_state, versions
-from embedlab.runs.results import SCHEMA, Measured, Results, write_results
+from embedlab.runs.results import SCHEMA, Measured, Results, finite, write_results
 from embedlab.runs.same_inputs import Inputs
 from embedlab.runs.same_settings import differences, plain
 from embedlab.runs.weights import about_checkpoint
 from embedlab.training.best import best_checkpoint, load_weights
 from embedlab.training.cautions import NOT_BEST, cautions
 from embedlab.training.costs import Costs, peak_memory_bytes
+from embedlab.training.diverged import DivergedError, scored, unscored
 from embedlab.training.module import LanguageModule
 from embedlab.training.precision import in_float32, report_missing_kernels
 from embedlab.training.resume import history
@@ -78,28 +80,36 @@ def train(config: Config, measure: Measure) -> Results | None:
         costs = Costs()
         callbacks = [costs, *make_callbacks(config), ResumeState()]
         trainer = build_trainer(config, callbacks)
-        with report_missing_kernels(config.trainer.get("precision")):
-            trainer.fit(module, datamodule=data, ckpt_path=begun, weights_only=True)
-        trainer.save_checkpoint(folder / "checkpoints" / LAST)
+        diverged: Measured | None = None
+        try:
+            with report_missing_kernels(config.trainer.get("precision")):
+                trainer.fit(module, datamodule=data, ckpt_path=begun, weights_only=True)
+            trainer.save_checkpoint(folder / "checkpoints" / LAST)
+        except DivergedError as error:  # last.ckpt stays the one before
+            diverged = unscored(error.step, error.loss)
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
         if not trainer.is_global_zero:
             return None  # one process evaluates, on all of the text
-        scored = best_checkpoint(trainer)
+        best = best_checkpoint(trainer)
         module = in_float32(module)  # as `python -m embedlab.evaluate` measures it, whatever the precision
-        if scored is not None:
-            load_weights(module, scored)
+        if best is not None and diverged is None:
+            load_weights(module, best)
         module.to(trainer.strategy.root_device)  # Lightning leaves it on the CPU, where evaluating a GPU's model crawls
-    results = collect(config, data, module, costs, measure, scored or folder / "checkpoints" / LAST)
-    if scored is None:
-        log.warning("%s", NOT_BEST)
-        results["cautions"].append(NOT_BEST)
-    for callback in callbacks:
-        if hasattr(callback, "on_results"):  # ours; Lightning knows no moment after the last evaluation
-            callback.on_results(trainer, results)
+    measured = diverged or scored(measure(module.model, data, config), trainer.global_step)
+    results = collect(config, data, module, costs, measured, best or folder / "checkpoints" / LAST)
+    if "diverged" not in results:
+        if best is None:
+            log.warning("%s", NOT_BEST)
+            results["cautions"].append(NOT_BEST)
+        for callback in callbacks:
+            if hasattr(callback, "on_results"):
+                callback.on_results(trainer, results)  # ours; Lightning knows no moment after the last evaluation
+    results["cautions"] += failed_looks(folder)
     write_results(folder / "results.json", results)
     folder.joinpath("checkpoints", PREVIOUS).unlink(missing_ok=True)
-    show(results, folder)
+    with looking(folder, "the table at the end"):
+        show(results, folder)
     return results
 
 
@@ -155,17 +165,17 @@ def log_start(config: Config, data: TextData, module: LanguageModule) -> None:
 
 
 def collect(
-    config: Config, data: TextData, module: LanguageModule, costs: Costs, measure: Measure, scored: Path
+    config: Config, data: TextData, module: LanguageModule, costs: Costs, measured: Measured, checkpoint: Path
 ) -> Results:
-    """Return everything that results.json holds; `scored` is the checkpoint whose weights the module has."""
-    checkpoint, sha256 = about_checkpoint(scored, Path(config.run_dir))
+    """Return everything that results.json holds; `checkpoint` is the one whose weights the module has."""
+    path, sha256 = about_checkpoint(checkpoint, Path(config.run_dir))
     results: Results = {
         "schema": SCHEMA,
         "seed": config.seed,
         "config": asdict(config),
         "position": config.position.name,
         "parameters": module.model.parameter_counts(),
-        **measure(module.model, data, config),
+        **measured,
         "tokens_per_second": costs.tokens_per_second,
         "train_seconds": costs.train_seconds,
         "peak_memory_bytes": peak_memory_bytes(),
@@ -175,11 +185,11 @@ def collect(
         "git": git_state(Path(__file__).parent),
         "command": " ".join(["python", *sys.argv]),
         "files": data.inputs.files,
-        "checkpoint": checkpoint,
+        "checkpoint": path,
     }
     if sha256 is not None:
         results["checkpoint_sha256"] = sha256
-    return results
+    return finite(results)
 
 
 def build_trainer(config: Config, callbacks: list[lightning.Callback]) -> lightning.Trainer:
@@ -191,13 +201,21 @@ def build_trainer(config: Config, callbacks: list[lightning.Callback]) -> lightn
         return instantiate(
             config.trainer, callbacks=callbacks, logger=loggers, plugins=plugins, default_root_dir=config.run_dir
         )
-    except (InstantiationException, ValueError, TypeError) as error:
+    except Exception as error:  # Lightning and what it asks raise many kinds for settings that do not fit
         raise UserError(f"trainer={config.trainer.get('_target_')} cannot be made: {_reason(error)}") from error
 
 
 def make_callbacks(config: Config) -> list[lightning.Callback]:
-    """The callbacks of plain yaml."""
-    return _instantiate_all("callbacks", config.callbacks)
+    """The callbacks of plain yaml. Raises UserError for an object that is no callback."""
+    made = _instantiate_all("callbacks", config.callbacks)
+    names = [name for name, node in config.callbacks.items() if node is not None]
+    for name, callback in zip(names, made, strict=True):
+        if not isinstance(callback, lightning.Callback):
+            raise UserError(
+                f"callbacks.{name} is a {type(callback).__name__}, which is no callback of Lightning: "
+                f"give callbacks.{name}._target_=CLASS of one, or callbacks.{name}=null"
+            )
+    return made
 
 
 def _instantiate_all(group: str, nodes: dict[str, Any]) -> list[Any]:
@@ -207,7 +225,9 @@ def _instantiate_all(group: str, nodes: dict[str, Any]) -> list[Any]:
             continue
         try:
             made.append(instantiate(node))
-        except InstantiationException as error:
+        except Exception as error:  # whatever a class raises for its settings
+            if full_disk(error):
+                raise
             raise UserError(f"{group}.{name} cannot be made: {_reason(error)}") from error
     return made
 

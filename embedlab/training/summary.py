@@ -41,13 +41,19 @@ def scores_table(results: Results) -> Table:
     for heading in ("", "nats/token", "perplexity", "bits/byte"):
         table.add_column(heading, justify="right" if heading else "left")
     for split, score in (("validation", results["val"]), ("test", results["test"])):
-        cells = (f"{score['loss']:.3f}", f"{score['perplexity']:.1f}", f"{score['bits_per_byte']:.3f}")
+        cells = (_figure(score["loss"], 3), _figure(score["perplexity"], 1), _figure(score["bits_per_byte"], 3))
         table.add_row(f"model, {split}", *cells)
-    bits_per_nat = results["val"]["bits_per_byte"] / results["val"]["loss"]
+    bits, nats = results["val"]["bits_per_byte"], results["val"]["loss"]
     for name, label in BASELINES.items():
-        loss = results["baselines"][name]
-        table.add_row(label, f"{loss:.3f}", f"{math.exp(loss):.1f}", f"{loss * bits_per_nat:.3f}")
+        if results["baselines"] is not None:  # those of a diverged run are not measured
+            loss = results["baselines"][name]
+            scaled = loss * bits / nats if bits and nats else None  # a loss of 0 does not tell the bytes of a token
+            table.add_row(label, _figure(loss, 3), _figure(math.exp(loss), 1), _figure(scaled, 3))
     return table
+
+
+def _figure(value: float | None, places: int) -> str:
+    return "–" if value is None else f"{value:.{places}f}"
 
 
 def costs_table(results: Results) -> Table:

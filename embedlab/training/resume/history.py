@@ -1,6 +1,7 @@
 """A run's history on disk, cut back to a checkpoint's time: no row is lost or doubled when the run goes on."""
 
 import csv
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from lightning.fabric.loggers.csv_logs import _ExperimentWriter
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
 
 from embedlab.config.errors import UserError
 from embedlab.runs.atomic_write import atomic_write
@@ -25,6 +27,11 @@ class MetricsWriter(_ExperimentWriter):
         if self.path.exists():
             with open(self.path, newline="", encoding="utf-8") as file:
                 self.metrics_keys = list(csv.DictReader(file).fieldnames or [])
+
+    def log_metrics(self, metrics_dict: dict[str, Any], step: int | None = None) -> None:
+        """Record a row; a NaN or an infinity leaves its cell empty."""
+        plain = {name: value.item() if isinstance(value, Tensor) else value for name, value in metrics_dict.items()}
+        super().log_metrics({name: value for name, value in plain.items() if math.isfinite(value)}, step)
 
     def _check_log_dir_exists(self) -> None:
         """Lightning deletes the file here."""

@@ -1,0 +1,38 @@
+"""Base of callbacks that only look into a run: whatever one raises is logged, and training goes on without it."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lightning import Callback, Trainer
+
+from embedlab.runs.looking import looking
+
+
+class Looker(Callback):
+    """A callback whose hooks cannot end a run: a subclass only defines them, and they are guarded."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, hook in list(vars(cls).items()):
+            if (name.startswith("on_") and callable(hook)) or name in ("setup", "teardown"):
+                setattr(cls, name, guarded(hook))
+
+
+def guarded(hook: Callable[..., Any]) -> Callable[..., None]:
+    """The hook, which logs what it raises and then leaves all modules in the mode (training or not) they were in."""
+
+    @functools.wraps(hook)
+    def call(self: Looker, trainer: Trainer, *arguments: Any, **named: Any) -> None:
+        model = trainer.lightning_module
+        modes = [(module, module.training) for module in model.modules()] if model is not None else []
+        done = False
+        with looking(Path(trainer.default_root_dir), f"{type(self).__name__}.{hook.__name__}"):
+            hook(self, trainer, *arguments, **named)
+            done = True
+        if not done:
+            for module, training in modes:
+                module.training = training
+
+    return call
