@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning import Callback, Trainer
+from torch.nn import Module
 
 from embedlab.runs.looking import looking
 
@@ -25,8 +26,8 @@ def guarded(hook: Callable[..., Any]) -> Callable[..., None]:
 
     @functools.wraps(hook)
     def call(self: Looker, trainer: Trainer, *arguments: Any, **named: Any) -> None:
-        model = trainer.lightning_module
-        modes = [(module, module.training) for module in model.modules()] if model is not None else []
+        models = [argument for argument in arguments if isinstance(argument, Module)]
+        modes = [(module, module.training) for model in models for module in model.modules()]
         done = False
         with looking(Path(trainer.default_root_dir), f"{type(self).__name__}.{hook.__name__}"):
             hook(self, trainer, *arguments, **named)
