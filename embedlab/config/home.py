@@ -16,11 +16,11 @@ PATH_NAME = re.compile(r"(path|file|dir)$")  # corpus.path, a logger's save_dir,
 def expand_user(path: str, key: str) -> str:
     """Return the path with ~ or ~NAME at its start replaced by the home folder; `key` is the setting that holds it.
 
-    Raises UserError where no home folder is known, which would make a folder named ~.
+    Raises UserError where that home folder is not known, which would make a folder named ~.
     """
     expanded = os.path.expanduser(path)
-    if expanded.startswith("~") and re.match(r"~(/|$)", expanded):
-        raise UserError(f"{key}={path} has no home folder to stand for ~ (HOME is not set): give {key}=FOLDER")
+    if expanded.startswith("~") and not os.path.exists(expanded):  # a file may be named ~draft.txt
+        raise UserError(f"{key}={path} names an unknown home folder: give {key}=PATH in full")
     return expanded
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from embedlab.config.errors import UserError
+from embedlab.config.home import expand_user
 
 log = logging.getLogger(__name__)
 SUFFIXES = tuple(kind + packed for kind in (".txt", ".md", ".jsonl") for packed in ("", ".gz"))
@@ -20,7 +21,7 @@ def find_files(setting: str | list[str]) -> list[Path]:
     """
     found: dict[str, Path] = {}  # by the path without links; it keeps the order
     for entry in [setting] if isinstance(setting, str) else setting:
-        path = Path(entry).expanduser()
+        path = Path(expand_user(entry, "corpus.path"))
         if path.is_dir():
             files = [p for p in sorted(_below(path)) if _is_text(p, entry)]
         elif path.exists():

@@ -46,8 +46,9 @@ def nested(kind: Any) -> tuple[type | None, str]:
     if is_typeddict(kind):
         return kind, ""
     for part in get_args(kind):
-        if is_typeddict(part):
-            return part, "[]" if get_origin(kind) is list else ""
+        inner, entries = nested(part)  # of a list's entries, or of `… | None`
+        if inner is not None:
+            return inner, ("[]" if get_origin(kind) is list else "") + entries
     return None, ""
 
 

@@ -9,7 +9,7 @@ import pytest
 from embedlab.compare.comparison import compare
 from embedlab.compare.reading import read
 from embedlab.evaluate import main as evaluate
-from embedlab.runs.results import write_json
+from embedlab.runs.results import write_results
 from tests.compare.synthetic import results, sweep, write
 from tests.field.forked import train_py
 from tests.field.test_looking import strict
@@ -57,7 +57,7 @@ def test_the_comparison_never_averages_over_it(tmp_path: Path) -> None:
     lost = results("rotary", 4)
     write(tmp_path / "lost", lost)
     nothing = dict.fromkeys(lost["val"])
-    write_json(tmp_path / "lost" / "results.json", lost | {"diverged": DIVERGED, "val": nothing, "test": nothing})
+    write_results(tmp_path / "lost" / "results.json", lost | {"diverged": DIVERGED, "val": nothing, "test": nothing})
     runs, left = read([str(tmp_path)])
     for metric in (None, "tokens_per_second"):
         comparison = compare(runs, left, metric=metric)
@@ -70,6 +70,6 @@ def test_the_comparison_never_averages_over_it(tmp_path: Path) -> None:
 
 def test_json_is_strict(tmp_path: Path) -> None:
     nan, inf = float("nan"), float("inf")
-    write_json(tmp_path / "x.json", {"a": nan, "b": [inf, {"c": -inf}], "d": (1.5, True, None), "e": "\udce9é"})
+    write_results(tmp_path / "x.json", {"a": nan, "b": [inf, {"c": -inf}], "d": (1.5, True, None), "e": "\udce9é"})
     text = (tmp_path / "x.json").read_text(encoding="utf-8")
     assert json.loads(text) == {"a": None, "b": [None, {"c": None}], "d": [1.5, True, None], "e": "\udce9é"}

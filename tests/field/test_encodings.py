@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from embedlab.runs.atomic_write import atomic_write
 from embedlab.runs.folder import job_folder, write_error
-from embedlab.runs.results import write_json
+from embedlab.runs.results import write_results
 from embedlab.runs.streams import accept_any_text
 from tests.compare import synthetic
 from tests.conftest import ROOT
@@ -37,7 +37,7 @@ def test_streams_take_any_text(monkeypatch: pytest.MonkeyPatch, encoding: str, t
 @given(ANY)
 def test_json_holds_any_text_and_is_utf8(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.mktemp("json") / "results.json"
-    write_json(path, {"x": text})
+    write_results(path, {"x": text})
     assert json.loads(path.read_text(encoding="utf-8")) == json.loads(json.dumps({"x": text}))
 
 

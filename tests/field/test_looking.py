@@ -148,7 +148,7 @@ def test_a_file_name_that_is_no_utf8(field: list[str], text: Path, tmp_path: Pat
     ended = train_py([*field, f"corpus.path={given}", "hydra.run.dir=run"], tmp_path)
     assert ended.status == 0, ended.said
     found = strict(tmp_path / "run" / "results.json")
-    assert found["config"]["corpus"]["path"] == given.strip("'")
+    assert found["config"]["corpus"]["path"] == str(tmp_path / given.strip("'"))
     assert found["test"]["loss"] > 0
 
 

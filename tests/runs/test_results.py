@@ -57,7 +57,7 @@ def test_mismatches_are_found() -> None:
     lens = {"windows": 1, "logits": [[[1.0, None]]], "weights": [[[1.0]]]}
     assert not [*mismatches(score, Scores, "val")]
     assert not [*mismatches(lens, PositionLens | None, "lens")]
-    assert [*mismatches(score | {"loss": 1}, Scores, "val")] == ["val.loss is int, not float"]
+    assert [*mismatches(score | {"loss": 1}, Scores, "val")] == ["val.loss is none of float | None"]
     assert [*mismatches(score | {"new": 1}, Scores, "val")] == ["val.new is unknown"]
     assert [*mismatches({"loss": 1.0, "perplexity": 2.0}, Scores, "val")] == ["val.bits_per_byte is missing"]
     assert [*mismatches(lens | {"logits": [[["1"]]]}, PositionLens | None, "lens")]
