@@ -20,7 +20,7 @@ from tensorboard.plugin_util import markdown_to_safe_html
 from embedlab.compare.__main__ import FINE, PARTLY, main
 from embedlab.positions.check import register
 from embedlab.runs.escaping import FORMULA, NUMBER, csv_cell, markdown, one_line, printable, visible
-from embedlab.sweep import progress
+from embedlab.sweep import summary
 from embedlab.tensorboard.hparams import hyperparameters
 from embedlab.tensorboard.markdown import code, table
 from embedlab.tensorboard.projector_files import Table, write_snapshot
@@ -186,7 +186,7 @@ def test_a_log_and_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
                 def __str__(self) -> str:
                     return f"job — {EVIL}"
 
-            progress.show([Failed()], tmp_path)
+            summary.show_jobs([Failed()], tmp_path)
             out = capsys.readouterr().out
             assert "failed: �[31mred" in out and "job — " in out
             assert not acting(out)

@@ -51,7 +51,7 @@ def test_one_line(field: list[str], tmp_path: Path, overrides: list[str], expect
 @pytest.mark.parametrize(
     ("overrides", "cautions"),
     [
-        (["trainer.max_steps=-1", "+trainer.max_time=00:00:00:02"], ["trainer.max_time=00:00:00:02 may end training"]),
+        (["trainer.max_steps=-1", "+trainer.max_time=00:00:00:02"], ["trainer.max_time=00:00:00:02 may end"]),
         (["trainer.max_steps=-1", "trainer.max_epochs=1"], []),
         (["trainer.max_steps=0"], ["trainer.max_steps=0: nothing was trained", "the scores are of the last weights"]),
         (["trainer.log_every_n_steps=0"], []),
