@@ -148,11 +148,16 @@ def test_a_scheme_of_ones_own_in_the_home_folder(
     assert config.position.file == str(tmp_path / "mine.py")
 
 
-def test_without_a_home_folder_one_line_says_what_to_give(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("path", ["~/.cache", "~nobody/x"])
+def test_an_unknown_home_folder_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: str) -> None:
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what Python does then
-    with pytest.raises(UserError, match=r"^cache_dir=~/.cache has no home folder .*: give cache_dir=FOLDER$"):
-        expand_user("~/.cache", "cache_dir")
-    assert expand_user("~nobody/x", "cache_dir") == "~nobody/x"  # a folder may be named so
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        UserError, match=rf"^cache_dir={path} names an unknown home folder: give cache_dir=PATH in full"
+    ):
+        expand_user(path, "cache_dir")
+    (tmp_path / path).mkdir(parents=True)
+    assert expand_user(path, "cache_dir") == path  # a folder may be named so
 
 
 def test_the_arguments_of_other_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

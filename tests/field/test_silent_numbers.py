@@ -196,18 +196,18 @@ def test_text_that_changed_is_refused_by_resume_and_skip(
     results = run("run")
     then = results["corpus"]["sha256"]
     config = make_config(*settings, f"run_dir={tmp_path}/run")
-    assert finished_results(tmp_path / "run", config) == results
+    assert finished_results(tmp_path / "run", config, "remedy") == results
     write_text(tmp_path / "text.txt", 1)
     told = rf"changed since \(text: sha256 {then[:12]}, now (?!{then[:12]})[0-9a-f]{{12}}\): put the old content back"
     with pytest.raises(UserError, match=told):
-        finished_results(tmp_path / "run", config)
+        finished_results(tmp_path / "run", config, "remedy")
     (tmp_path / "run" / "results.json").unlink()  # as if it had been killed in its evaluation
     with pytest.raises(UserError, match=told):
         run("run")
     write_text(tmp_path / "text.txt", 0)
     assert run("run")["val"] == results["val"]
     os.remove(tmp_path / "text.txt")  # nothing to compare, and nothing that would be mixed
-    assert finished_results(tmp_path / "run", config) is not None
+    assert finished_results(tmp_path / "run", config, "remedy") is not None
 
 
 def test_code_that_changed_is_refused_and_told_apart(
@@ -223,7 +223,9 @@ def test_code_that_changed_is_refused_and_told_apart(
     mine.write_text(SCHEME + "    tuned = True\n")
     told = rf"{mine}: sha256 [0-9a-f]{{12}}, now [0-9a-f]{{12}}"
     with pytest.raises(UserError, match=told):
-        finished_results(tmp_path / "mine2", make_config(*settings, f"run_dir={tmp_path}/mine2", *scheme, "seed=2"))
+        finished_results(
+            tmp_path / "mine2", make_config(*settings, f"run_dir={tmp_path}/mine2", *scheme, "seed=2"), "remedy"
+        )
     with pytest.raises(UserError, match=told):
         evaluate(tmp_path / "mine2", [])
     shutil.copytree(tmp_path / "mine2", tmp_path / "killed")
@@ -278,7 +280,7 @@ def test_runs_of_version_0_2_0_are_skipped_and_resumed(
         del old[key]
     (tmp_path / "run/results.json").write_text(json.dumps(old))
     config = make_config(*settings, f"run_dir={tmp_path}/run")
-    assert finished_results(tmp_path / "run", config) == old
+    assert finished_results(tmp_path / "run", config, "remedy") == old
     assert evaluate(tmp_path / "run", [])["val"] == results["val"]
 
     (tmp_path / "run/results.json").unlink()
