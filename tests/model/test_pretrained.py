@@ -10,7 +10,7 @@ from embedlab.config.errors import UserError
 from embedlab.config.tree import TokenizerConfig
 from embedlab.data.token_labels import token_label
 from embedlab.data.tokenizer import Tokenizer, load_tokenizer
-from embedlab.export import WRITERS
+from embedlab.export import FORMATS, write_new
 from embedlab.model.pretrained import load_table
 
 WIDTH = 4
@@ -41,8 +41,8 @@ def word2vec(path: Path, head: str, labels: list[str]) -> str:
 def test_what_export_writes_comes_back(
     tokenizer: Tokenizer, labels: list[str], table: np.ndarray, tmp_path: Path, form: str
 ) -> None:
-    ending, write = WRITERS[form]
-    write(tmp_path / f"table{ending}", table, labels)
+    ending, files_of = FORMATS[form]
+    write_new(files_of(tmp_path / f"table{ending}", table, labels))
     assert torch.equal(load_table(str(tmp_path / f"table{ending}"), tokenizer, WIDTH), torch.from_numpy(table))
 
 
@@ -67,8 +67,8 @@ def test_rows_of_another_vocabulary_are_refused(
     tokenizer: Tokenizer, labels: list[str], table: np.ndarray, tmp_path: Path, form: str
 ) -> None:
     """The shape fits, yet every vector would stand on another token."""
-    ending, write = WRITERS[form]
-    write(tmp_path / f"table{ending}", table, labels[::-1])
+    ending, files_of = FORMATS[form]
+    write_new(files_of(tmp_path / f"table{ending}", table, labels[::-1]))
     with pytest.raises(UserError, match=r"its row 0 is .* by its labels, but .* in tokenizer=bytes"):
         load_table(str(tmp_path / f"table{ending}"), tokenizer, WIDTH)
 

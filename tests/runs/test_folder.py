@@ -17,16 +17,15 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from embedlab.config.errors import UserError
+from embedlab.config.overrides import as_override
 from embedlab.config.tree import Config
 from embedlab.distributed.launcher import device_count
 from embedlab.runs.folder import (
     OTHER_SWEEP,
     ElsewhereError,
-    as_override,
     job_folder,
     killed,
     lock_folder,
-    quoted,
     results_of,
     write_error,
 )
@@ -49,7 +48,7 @@ def test_other_overrides_get_other_names(one: str, other: str) -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\\\\'${}"), max_size=30))
 def test_any_text_comes_back_from_hydras_grammar(text: str) -> None:
-    override = OverridesParser.create().parse_override(f"key={quoted(text)}")
+    override = OverridesParser.create().parse_override(f"key={as_override(text)}")
     assert OmegaConf.create({"key": override.value()}).key == text
 
 
