@@ -38,7 +38,7 @@ def test_goes_on_from_every_step(
     overrides: list[str],
     every: int,
 ) -> None:
-    monkeypatch.setattr(run, "collect", lambda *_: {"test": {"loss": 1.0, "perplexity": 1.0, "bits_per_byte": 1.0}})
+    monkeypatch.setattr(run, "collect", lambda *_: {"cautions": []})
     monkeypatch.setattr(run, "show", lambda *_: None)
     whole = tmp_path / "whole"
     with monkeypatch.context() as patched:
