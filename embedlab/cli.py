@@ -20,13 +20,13 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, read_write
 
-from embedlab import sweep
 from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
 from embedlab.config.home import expand_user, is_utf8
 from embedlab.config.optional import REPLACED, replaced
 from embedlab.config.overrides import literal, override, quote_values, unquoted
 from embedlab.config.paths import whole_paths, with_values
+from embedlab.config.program import program
 from embedlab.config.tree import CONF
 from embedlab.data.finished import finished_results
 from embedlab.distributed.launcher import device_count, train_on
@@ -53,7 +53,6 @@ def main() -> None:
     """`python train.py`: Hydra's command line over `job`; exit status 1 and one line for a user's mistake."""
     accept_any_text()
     register()
-    sys.path.append(str(Path(sweep.__file__).parent / "on_path"))  # where Hydra finds our sweeper
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on, instead of printing them in its own way
     try:
@@ -100,9 +99,8 @@ def arrange(arguments: list[str]) -> list[str]:
     for word in options:
         name, equals, _ = word.partition("=")
         if re.match(r"--?[a-z]", word) and not any(option.startswith(name) for option in known):
-            remedy = (
-                f"write {word.lstrip('-')}, without dashes" if equals else "`python train.py --hydra-help` lists all"
-            )
+            listed = f"`{program('train')} --hydra-help` lists all"
+            remedy = f"write {word.lstrip('-')}, without dashes" if equals else listed
             raise UserError(f"{word} is no option: {remedy}")
     return [*options, *overrides]
 
@@ -124,7 +122,7 @@ def job(cfg: DictConfig) -> float:
         sys.exit(printable(f"error: another process works in {folder}: wait for it, or give another folder"))
     except SystemExit as stop:
         if stop.code in STATUSES and not in_sweep:
-            log.info("to go on: python train.py resume=%s", folder)
+            log.info("to go on: %s resume=%s", program("train"), folder)
         raise
     except Exception as error:
         if in_sweep:  # into the job's own folder and log; the sweep goes on to its other jobs
@@ -182,7 +180,7 @@ def remedy() -> str:
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         return OTHER_SWEEP
     given = {override.partition("=")[0]: override for override in HydraConfig.get().overrides.task}
-    return f"for these, start a new run: python train.py {shlex.join(given.values())}"
+    return f"for these, start a new run: {program('train')} {shlex.join(given.values())}"
 
 
 def put_back() -> None:

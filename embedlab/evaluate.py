@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from embedlab.config.errors import UserError
+from embedlab.config.program import program
 from embedlab.config.tree import Config
 from embedlab.positions.check import check_config
 from embedlab.runs.escaping import printable
@@ -25,19 +26,19 @@ Measures the best checkpoint of a finished run again: losses, longer contexts, o
 lens. Writes evaluated/DATE_TIME.json in the run's folder, with the keys of results.json, which stays as it is.
 
 examples:
-  python -m embedlab.evaluate outputs/runs/2026-01-31/12-00-00-000000
-  python -m embedlab.evaluate RUN_FOLDER evaluation.max_tokens=16384 'evaluation.length_factors=[0.5,1,2,16]'
-  python -m embedlab.evaluate RUN_FOLDER evaluation.sliding_step=1      every target sees the whole length
-  python -m embedlab.evaluate RUN_FOLDER position.past_end=clamp        a learned table, asked past its end
-  for run in outputs/sweeps/NAME/*/; do python -m embedlab.evaluate "$run" evaluation.max_tokens=8192; done
+  {program("evaluate")} outputs/runs/2026-01-31/12-00-00-000000
+  {program("evaluate")} RUN_FOLDER evaluation.max_tokens=16384 'evaluation.length_factors=[0.5,1,2,16]'
+  {program("evaluate")} RUN_FOLDER evaluation.sliding_step=1      every target sees the whole length
+  {program("evaluate")} RUN_FOLDER position.past_end=clamp        a learned table, asked past its end
+  for run in outputs/sweeps/NAME/*/; do {program("evaluate")} "$run" evaluation.max_tokens=8192; done
 
 settings that may be changed: {" ".join(key + ("*" if key.endswith(".") else "...") for key in OPEN)}
-`python train.py --help` says what they mean."""
+`{program("train")} --help` says what they mean."""
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        "python -m embedlab.evaluate", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+        program("evaluate"), description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", metavar="RUN_FOLDER", help="folder of one finished run: the one with results.json")
     parser.add_argument("settings", metavar="KEY=VALUE", nargs="*", help="settings to change for this evaluation")

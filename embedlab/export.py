@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from embedlab.config.errors import UserError
 from embedlab.config.home import expand_user
 from embedlab.config.paths import with_values
+from embedlab.config.program import program
 from embedlab.runs.escaping import printable
 from embedlab.runs.read_config import relative_paths
 from embedlab.runs.streams import accept_any_text
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command line; one line and exit status 1 for a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m embedlab.export", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog=program("export"), description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, metavar="RUN_FOLDER", help="folder of one run: it holds checkpoints/")
     parser.add_argument("--format", choices=FORMATS, default="word2vec", help="what to write (default: word2vec)")
     parser.add_argument("--to", type=Path, metavar="FILE", help="file to write (default: tokens.* in the run's folder)")

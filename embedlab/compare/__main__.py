@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedlab.config.errors import UserError
+from embedlab.config.program import program
 from embedlab.runs.atomic_write import atomic_path
 from embedlab.runs.escaping import one_line
 from embedlab.runs.streams import accept_any_text
@@ -24,16 +25,16 @@ ABOUT = """Compare finished runs: ranking, differences from a baseline with corr
 Give any mix of runs and sweeps. What varies between them is found by itself, seeds are averaged, and whatever is
 unfinished, failed or unreadable is named and left out."""
 
-EXAMPLES = """examples:
-  python -m embedlab.compare outputs/sweeps/positions
+EXAMPLES = f"""examples:
+  {program("compare")} outputs/sweeps/positions
       every scheme of a sweep; writes outputs/sweeps/positions/comparison/report.html
-  python -m embedlab.compare outputs --where position=rotary,alibi,none --where model.embedding_dim=64
+  {program("compare")} outputs --where position=rotary,alibi,none --where model.embedding_dim=64
       some of all runs
-  python -m embedlab.compare outputs --baseline rotary --metric test.loss
+  {program("compare")} outputs --baseline rotary --metric test.loss
       differences from rotary, in nats per token
-  python -m embedlab.compare outputs --by position
+  {program("compare")} outputs --by position
       schemes averaged over whatever else varies
-  python -m embedlab.compare outputs --metric extrapolation.512
+  {program("compare")} outputs --metric extrapolation.512
       ranked by bits per byte at a context of 512 tokens (sliding windows; add .non_overlapping for the other protocol)
 
 exit status: 0 all compared; 1 something was left out or refused, and is named; 2 the command cannot be understood"""
@@ -42,7 +43,7 @@ exit status: 0 all compared; 1 something was left out or refused, and is named; 
 def parser() -> argparse.ArgumentParser:
     """The command's options."""
     found = argparse.ArgumentParser(
-        "python -m embedlab.compare",
+        program("compare"),
         description=ABOUT,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -90,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(given)
     options.folders = [os.path.expanduser(folder) for folder in options.folders]  # a shell leaves a quoted ~
     try:
-        return _compare(options, "python -m embedlab.compare " + shlex.join(given))
+        return _compare(options, f"{program('compare')} " + shlex.join(given))
     except UserError as error:
         print(f"embedlab.compare: {one_line(str(error))}", file=sys.stderr)
         return USAGE

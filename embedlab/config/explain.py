@@ -8,9 +8,8 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from embedlab.config.help import setting_names
-from embedlab.config.optional import REPLACED, needed_extra, replaced
-
-HELP = "`python train.py --help` lists all"
+from embedlab.config.optional import REPLACED, needed_package, replaced
+from embedlab.config.program import lists_all
 
 
 def explain(error: Exception) -> str:
@@ -18,12 +17,13 @@ def explain(error: Exception) -> str:
     text = str(error).strip()
     if not text:  # Hydra hands some errors on without a word of its own
         behind = str(error.__cause__ or error.__context__ or "").strip() or type(error).__name__
-        return f"the settings do not compose ({behind.splitlines()[0]}): check what stands in quotes or after $; {HELP}"
+        reason = behind.splitlines()[0]
+        return f"the settings do not compose ({reason}): check what stands in quotes or after $; {lists_all()}"
     cause = (str(error.__cause__ or "").strip() or text).splitlines()[0]
     if not isinstance(error, HydraException | OmegaConfBaseException):
         files = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
         if any(name.endswith("defaults_list.py") for name in files):  # Hydra, while it looks for the yaml of a choice
-            return f"a group's choice is no name ({cause}): give GROUP=NAME; {HELP}"
+            return f"a group's choice is no name ({cause}): give GROUP=NAME; {lists_all()}"
         return f"{type(error).__name__}: {cause}; HYDRA_FULL_ERROR=1 shows where"
     if isinstance(error, OverrideParseException):
         quotes = "in quotes where the value holds commas, brackets or quotes of its own"
@@ -32,17 +32,17 @@ def explain(error: Exception) -> str:
         group, name = missing.groups()
         if group == "hydra/launcher" and name in REPLACED:
             return replaced(name)
-        if group == "hydra/launcher" and (remedy := needed_extra(name)):
+        if group == "hydra/launcher" and (remedy := needed_package(name)):
             return f"{group}={name} is not installed: {remedy}"
         known = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
-        choices = f"give one of {', '.join(known)}" if known else HELP
+        choices = f"give one of {', '.join(known)}" if known else lists_all()
         return f"{group}={name} is unknown: {choices}"
     if missing := re.search(r"In 'hydra/launcher/(.+)': Could not load 'hydra/launcher/(.+)'", text):
-        return f"hydra/launcher={missing[1]} is not installed: {needed_extra(missing[2]) or HELP}"
+        return f"hydra/launcher={missing[1]} is not installed: {needed_package(missing[2]) or lists_all()}"
     if unknown := re.search(r"use \+(.+)", text):
-        return f"{unknown[1]} names no setting{_suggestion(unknown[1])}: {HELP}"
+        return f"{unknown[1]} names no setting{_suggestion(unknown[1])}: {lists_all()}"
     if wrong := re.search(r"Error merging override (.+)", text):
-        return f"{wrong[1]} cannot be set: {cause}; {HELP} with what they mean"
+        return f"{wrong[1]} cannot be set: {cause}; {lists_all()} with what they mean"
     if text.startswith("Ambiguous value"):
         key = text.splitlines()[0].partition("argument ")[2]
         remedy = "add -m to sweep over them, write them as [a,b] for a list, or in quotes where they are one value"

@@ -8,8 +8,8 @@ from embedlab.config.errors import UserError
 LOGGERS = {"WandbLogger": "wandb", "MLFlowLogger": "mlflow"}  # Lightning's class -> the package that it needs
 
 
-# Launchers that need an extra of pyproject.toml, by the config that its package brings.
-EXTRAS = {"submitit_slurm": "slurm"}
+# Packages that bring a launcher, by the name of its config.
+LAUNCHERS = {"submitit_slurm": "hydra-submitit-launcher"}
 REPLACED = ("basic", "joblib", "local", "submitit_local")  # by the default launcher, processes
 
 
@@ -21,10 +21,10 @@ def replaced(launcher: str) -> str:
     )
 
 
-def needed_extra(launcher: str) -> str | None:
+def needed_package(launcher: str) -> str | None:
     """How to get this config of hydra/launcher; None for one that no package of ours brings."""
-    extra = EXTRAS.get(launcher)
-    return extra and f"pip install -e '.[{extra}]' brings it; or leave hydra/launcher out, for one job after another"
+    package = LAUNCHERS.get(launcher)
+    return package and f"pip install {package} brings it; or leave hydra/launcher out, for one job after another"
 
 
 def check_packages(loggers: dict[str, Any]) -> None:

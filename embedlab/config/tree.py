@@ -17,7 +17,9 @@ from embedlab.config.settings import at_least, at_most, check_numbers, one_of, s
 from embedlab.config.trainer import check_trainer
 
 MOST_WEIGHTS = 1e13  # of the blocks; float32 numbers of 40 TB
-CONF = Path(__file__).parents[2] / "conf"
+PACKAGE = Path(__file__).parents[1]
+# An installed package has it inside, a checkout beside it.
+CONF = next(path for path in (PACKAGE / "conf", PACKAGE.parent / "conf") if (path / "config.yaml").is_file())
 
 
 @dataclass(slots=True)

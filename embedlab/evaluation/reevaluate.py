@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from embedlab.config.errors import UserError
+from embedlab.config.program import program
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.evaluation import LOOK, measure
@@ -60,7 +61,7 @@ def evaluate_again(config: Config, checkpoint: Path, results: Results, folder: P
     failed = failed_looks(folder)  # those of earlier evaluations are among them
     results["cautions"] = cautions + [line for line in failed if any(map(line.startswith, missing))]
     results["evaluated"] = {  # the run's own `command` and `versions` stay: its training is theirs
-        "command": " ".join(["python", "-m", "embedlab.evaluate", *sys.argv[1:]]),
+        "command": " ".join([program("evaluate"), *sys.argv[1:]]),
         "versions": versions(),
         "git": git_state(Path(__file__).parent),
     }

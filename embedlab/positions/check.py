@@ -14,6 +14,7 @@ from embedlab.config.errors import UserError, complaint
 from embedlab.config.help import choices_help, settings_help
 from embedlab.config.home import home_paths
 from embedlab.config.overrides import literal
+from embedlab.config.program import program
 from embedlab.config.tree import Config
 from embedlab.positions.config import shape_of
 from embedlab.runs.folder import job_folder
@@ -34,6 +35,7 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver(
         "settings_help", lambda name, file: settings_help(positions.config_class(name, file)), replace=True
     )
+    OmegaConf.register_new_resolver("program", lambda: program("train"), replace=True)
     OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
     OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
 

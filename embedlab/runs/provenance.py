@@ -21,7 +21,10 @@ def versions() -> dict[str, str]:
 
 
 def git_state(source: Path) -> GitState:
-    """Commit of the source and whether it was changed since; empty if git does not know it."""
+    """Commit of the source and whether it was changed since; empty if git does not know it.
+
+    An installed package may lie inside a repository of the user's, whose commit says nothing about the source.
+    """
 
     def git(*command: str) -> str:
         return subprocess.run(
@@ -29,6 +32,7 @@ def git_state(source: Path) -> GitState:
         ).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", "--", ".")
         return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
     except (OSError, subprocess.SubprocessError):
         return {}

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from embedlab.config.errors import UserError
+from embedlab.config.program import program
 
 log = logging.getLogger("embedlab")
 
@@ -44,5 +45,5 @@ def show_comparison(folder: Path) -> None:
         terminal_table.show(comparison, fairness.refusals(comparison), console)
         terminal_table.left_out(comparison.left, console)
     shown = shlex.quote(os.path.relpath(folder) if folder.is_relative_to(Path.cwd()) else str(folder))
-    console.print(f"report       python -m embedlab.compare {shown}", markup=False, soft_wrap=True)
+    console.print(f"report       {program('compare')} {shown}", markup=False, soft_wrap=True)
     console.print(f"TensorBoard  tensorboard --logdir {shown}", markup=False, soft_wrap=True)

@@ -1,7 +1,6 @@
 """One run: config -> data, model, Trainer -> results. Imports torch and Lightning, so import it inside the job."""
 
 import logging
-import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities import rank_zero_only
 
 from embedlab.config.errors import UserError
+from embedlab.config.program import command_line
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.model.embeddings import LanguageModel
@@ -183,7 +183,7 @@ def collect(
         "versions": versions(),
         "corpus": data.tokens.corpus,
         "git": git_state(Path(__file__).parent),
-        "command": " ".join(["python", *sys.argv]),
+        "command": command_line(),
         "files": data.inputs.files,
         "checkpoint": path,
     }

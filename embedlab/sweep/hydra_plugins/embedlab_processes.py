@@ -1,4 +1,4 @@
-"""Hydra takes launchers from the namespace hydra_plugins only."""
+"""A name in the namespace package hydra_plugins, from which alone Hydra takes launchers; setup.py installs it."""
 
 from embedlab.sweep import processes
 
