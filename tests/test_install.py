@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 import zipfile
 from collections.abc import Callable
@@ -145,3 +146,12 @@ def test_help_and_mistakes_name_what_works_here(call: Call, folder: Path) -> Non
     assert call("embedlab", "trian", status=1).stderr == (
         "error: embedlab trian is no command: give one of train, compare, evaluate, export\n"
     )
+
+
+def test_pyproject_names_every_package() -> None:
+    folders = {path.parent for path in (ROOT / "embedlab").rglob("*.py") if path.parent.name != "hydra_plugins"}
+    packages = {".".join(path.relative_to(ROOT).parts) for path in folders}
+    choices = {path.parent for path in (ROOT / "conf").rglob("*.yaml")}
+    packages |= {".".join(("embedlab", *path.relative_to(ROOT).parts)) for path in choices | {ROOT / "conf" / "hydra"}}
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    assert set(named) == packages | {"hydra_plugins"}

@@ -81,13 +81,14 @@ class Processes(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs without anybody watching."""
         folders = [Path(self.config.hydra.sweep.dir)] * len(job_overrides)
-        return self.run(job_overrides, folders, initial_job_idx, 1, Nobody())
+        numbers = range(initial_job_idx, initial_job_idx + len(job_overrides))
+        return self.run(job_overrides, folders, numbers, 1, Nobody())
 
     def run(
         self,
         job_overrides: Sequence[Sequence[str]],
         folders: Sequence[Path],
-        first: int,
+        numbers: Sequence[int],
         n_jobs: int,
         watcher: Watcher,
     ) -> list[JobReturn]:
@@ -104,7 +105,7 @@ class Processes(Launcher):
             while waiting and len(self.running) < n_jobs:
                 index = waiting.popleft()
                 task = Task(
-                    number=first + index,
+                    number=numbers[index],
                     overrides=[*job_overrides[index]],
                     folder=folders[index],
                     config=self.config,

@@ -144,16 +144,16 @@ class Sweeper(BasicSweeper):
 
     def _launch(self, jobs: Sequence[Job], wait: bool) -> None:
         given = [[*one.overrides, *self._place(one), *as_overrides(self._told(one, wait))] for one in jobs]
-        first = jobs[0].number - 1
+        numbers = [one.number - 1 for one in jobs]
         try:
             if isinstance(self.launcher, Processes):
                 folders = [one.folder for one in jobs]
                 n_jobs = min(len(jobs), self.launcher.n_jobs or choose_n_jobs([one.needs for one in jobs]))
                 with Watch([one.name for one in jobs], folders, n_jobs) as watch:
-                    ended: Sequence[JobReturn] = self.launcher.run(given, folders, first, n_jobs, watch)
+                    ended: Sequence[JobReturn] = self.launcher.run(given, folders, numbers, n_jobs, watch)
             else:
                 assert self.launcher is not None
-                ended = self.launcher.launch(given, first)
+                ended = self.launcher.launch(given, numbers[0])
         except Exception as error:  # the launcher's: a job's own come back in its JobReturn
             self._after_crash(jobs, error)
             return

@@ -134,10 +134,9 @@ def test_jobs_where_a_resolver_says(here: Path, subdir: str, folders: list[str] 
 
 
 @pytest.mark.slow
-def test_a_launcher_that_counts_anew(here: Path) -> None:
-    """joblib numbers the jobs that it is given from the first one's number on: here 0 and 2 are left, not 0 and 1."""
-    pytest.importorskip("joblib")
-    arguments = ["-m", "hydra/launcher=joblib", "hydra.sweep.subdir=${hydra:job.num}", "seed=5,6,7"]
+def test_jobs_that_are_rerun_keep_their_numbers(here: Path) -> None:
+    """Of three jobs the first and the last are rerun: they are 0 and 2, not 0 and 1."""
+    arguments = ["-m", "hydra.sweep.subdir=${hydra:job.num}", "seed=5,6,7"]
     arguments.append("corpus.name=c${hydra:job.num}")
     assert "3 finished" in succeeded(train(here, *arguments))
     top = here / "outputs" / "sweeps" / "default"

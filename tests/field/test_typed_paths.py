@@ -193,12 +193,10 @@ def test_a_whole_run_by_home_and_other_alphabets(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
-def test_a_sweep_below_the_home_folder(tmp_path: Path, launcher: str) -> None:
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_sweep_below_the_home_folder(tmp_path: Path, n_jobs: int) -> None:
     write_text(tmp_path / "text.txt")
-    if launcher == "joblib":
-        pytest.importorskip("joblib")
-    arguments = ["-m", f"hydra/launcher={launcher}", "output_dir=~/sorties", "seed=1,2"]
+    arguments = ["-m", f"hydra.launcher.n_jobs={n_jobs}", "output_dir=~/sorties", "seed=1,2"]
     assert "2 finished" in succeeded(train(tmp_path, *arguments))
     assert len(list(tmp_path.glob("sorties/sweeps/default/*/results.json"))) == 2
     assert "2 skipped" in succeeded(train(tmp_path, *arguments))

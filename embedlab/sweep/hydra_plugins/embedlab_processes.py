@@ -1,4 +1,4 @@
-"""A name in the namespace package hydra_plugins, from which alone Hydra takes launchers; setup.py installs it."""
+"""A name in the namespace package hydra_plugins, from which alone Hydra takes launchers; pyproject.toml installs it."""
 
 from embedlab.sweep import processes
 

@@ -1,4 +1,4 @@
-"""A name in the namespace package hydra_plugins, from which alone Hydra takes sweepers; setup.py installs it."""
+"""A name in the namespace package hydra_plugins, from which alone Hydra takes sweepers; pyproject.toml installs it."""
 
 from embedlab.sweep import sweeper
 
