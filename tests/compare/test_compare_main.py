@@ -98,7 +98,7 @@ def test_a_figure_of_somebody_is_never_overwritten(
     capsys.readouterr()
     for name in ("theirs", "link"):
         assert main([str(sweep), "--output", str(tmp_path / name)]) == USAGE
-        assert f"holds a figures/{figure} of something else: give another folder" in capsys.readouterr().err
+        assert f"contains a figures/{figure} that no comparison wrote: give another folder" in capsys.readouterr().err
         assert [path.name for path in (tmp_path / name).rglob("*")] == ["figures", figure]
     assert theirs.read_text() == "drawn by hand"
     assert not (tmp_path / "nowhere").exists()
@@ -121,8 +121,8 @@ def test_exit_status_says_that_something_was_left_out(tmp_path: Path, capsys: py
     (sweep / "still" / ".hydra").mkdir(parents=True)
     assert main([str(sweep)]) == PARTLY
     told = capsys.readouterr().err
-    assert "left out (unreadable)" in told
-    assert "left out (unfinished)" in told
+    assert "excluded (unreadable)" in told
+    assert "excluded (unfinished)" in told
     assert {
         item["kind"] for item in json.loads((sweep / "comparison" / "comparison.json").read_text())["left_out"]
     } == {

@@ -35,8 +35,8 @@ def test_runs_and_sweeps_at_any_depth_once_each(tmp_path: Path) -> None:
         ("", "unreadable", "broken JSON"),
         ('{"schema": 1, "seed": 4', "unreadable", "broken JSON"),
         ("[" * 100_000, "unreadable", "broken JSON"),
-        ("[]", "foreign", "no object"),
-        ("null", "foreign", "no object"),
+        ("[]", "foreign", "not an object"),
+        ("null", "foreign", "not an object"),
         ("{}", "foreign", "seed"),
         ('{"seed": "42", "config": {}}', "foreign", "seed"),
         ('{"seed": true, "config": {}}', "foreign", "seed"),
@@ -112,7 +112,7 @@ def test_links_to_nothing_are_named(tmp_path: Path) -> None:
     runs, left = reading.read([str(tmp_path)])
     assert len(runs) == 1
     assert [(item.kind, Path(item.path).name) for item in left] == [("missing", "other disk")]
-    assert left[0].reason == "is a link to /mnt/not mounted, which is not there"
+    assert left[0].reason == "is a link to /mnt/not mounted, which does not exist"
 
 
 def test_text_from_runs_is_cleaned() -> None:
@@ -171,8 +171,8 @@ def compared_with(folder: Path, found: dict[str, Any]) -> Comparison | None:
     except UserError:
         return None
     comparison.notes = fairness.notes(comparison)
-    outputs.prepare(folder / "comparison")
-    outputs.write(comparison, folder / "comparison", fairness.refusals(comparison), [])
+    outputs.prepare_folder(folder / "comparison")
+    outputs.write_tables(comparison, folder / "comparison", fairness.refusals(comparison), [])
     return comparison
 
 

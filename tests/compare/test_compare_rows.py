@@ -15,7 +15,7 @@ from embedlab.compare import fairness, outputs, report, terminal_table
 from embedlab.compare.charts.all_charts import style_of
 from embedlab.compare.comparison import Comparison, compare
 from embedlab.compare.reading import Run
-from embedlab.compare.varying import varying, with_short_keys
+from embedlab.compare.varying import add_short_keys, find_varying
 from embedlab.compare.verdict import verdict
 from embedlab.config.errors import UserError
 
@@ -67,8 +67,8 @@ def test_keys_that_vary_are_found_and_what_cannot_matter_is_not(runs_of: Runs) -
         synthetic.results("rotary", 2, dim=64, output_dir="b"),
         synthetic.results("rotary", 2, dim=32, position__base=500.0),
     )
-    with_short_keys(runs)
-    assert varying(runs) == (["position", "model.embedding_dim"], {})
+    add_short_keys(runs)
+    assert find_varying(runs) == (["position", "model.embedding_dim"], {})
     assert [run.settings["position"] for run in runs] == ["none", "rotary base=10000", "rotary base=500"]
 
 
@@ -166,8 +166,8 @@ def test_a_diverged_run_is_named_and_does_not_pass_for_a_better_mean(runs_of: Ru
     broken["test"] = {"loss": float("nan"), "bits_per_byte": float("nan")}
     runs = runs_of(*(synthetic.results(s, n) for s in ("none", "rotary") for n in (1, 2)), broken)
     found = compare(runs)
-    assert [(item.kind, item.path) for item in found.left] == [("metric", "run4")]
-    assert next(row for row in found.rows if row.label == "rotary").lost == 1
+    assert [(item.kind, item.path) for item in found.excluded] == [("metric", "run4")]
+    assert next(row for row in found.rows if row.label == "rotary").without_number == 1
     assert any("1 of 3 runs gave no finite number" in note for note in fairness.notes(found))
 
 
@@ -325,18 +325,18 @@ def test_seeds_that_no_pair_holds_are_named_everywhere(runs_of: Runs, tmp_path: 
     assert (rotary.difference.method, rotary.difference.n) == ("paired", 2)
     assert (rotary.unpaired, rotary.unpaired_baseline) == ([7], [1])
     found.notes = fairness.notes(found)
-    told = "the pairs leave out 2 (7 of rotary; 1 of none)"
-    assert any(told in note for note in found.notes)
+    note = "the pairs exclude 2 (7 of rotary; 1 of none)"
+    assert any(note in one for one in found.notes)
     console = Console(width=160, file=io.StringIO())
     terminal_table.show(found, [], console)
-    assert told in " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
-    outputs.prepare(tmp_path)
-    outputs.write(found, tmp_path, [], [])
+    assert note in " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+    outputs.prepare_folder(tmp_path)
+    outputs.write_tables(found, tmp_path, [], [])
     rows = {row["setting"]: row for row in json.loads((tmp_path / "comparison.json").read_text())["rows"]}
     assert rows["rotary"]["seeds_outside_pairs"] == "7 of rotary; 1 of none"
     assert rows["none"]["seeds_outside_pairs"] is None
     assert "not in the pairs: rotary: 7 of rotary; 1 of none." in (tmp_path / "comparison.md").read_text()
-    assert told in report.page(found, [], [[]], style_of(found), "command")
+    assert note in report.render_page(found, [], [[]], style_of(found), "command")
     assert any("not in pairs: seed 7 of rotary; 1 of none" in line for line in verdict(found, found.groups[0]))
 
 
@@ -344,7 +344,7 @@ def test_seeds_that_no_pair_holds_are_named_everywhere(runs_of: Runs, tmp_path: 
 def test_no_seed_is_outside_where_all_are_paired_or_none_is(runs_of: Runs, seeds: dict[str, tuple[int, ...]]) -> None:
     found = compare(runs_of(*(synthetic.results(name, seed) for name, each in seeds.items() for seed in each)))
     assert [row.outside_pairs for row in found.rows] == ["", ""]
-    assert not any("leave out" in note for note in fairness.notes(found))
+    assert not any("the pairs exclude" in note for note in fairness.notes(found))
 
 
 def test_one_shared_seed_leaves_the_others_out(runs_of: Runs) -> None:
