@@ -1,4 +1,4 @@
-"""Fixtures of the comparison's tests."""
+"""Fixtures for the tests of the comparison."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,16 +12,16 @@ from embedlab.compare.comparison import Comparison, compare
 
 @pytest.fixture
 def runs_of() -> Callable[..., list[reading.Run]]:
-    """runs_of({...}, …): runs as `read` gives them, from dictionaries of results.json, without files."""
+    """runs_of({...}, …): runs as `read` returns them, from dictionaries of results.json, without files."""
 
     def make(*found: dict[str, Any]) -> list[reading.Run]:
         runs = []
-        for place, results in enumerate(found):
+        for number, results in enumerate(found):
             settings = dict(reading.flatten(results["config"])) | {
                 "position.name": results["position"],
                 "seed": results["seed"],
             }
-            runs.append(reading.Run(f"run{place}", results["seed"], settings, results))
+            runs.append(reading.Run(f"run{number}", results["seed"], settings, results))
         return runs
 
     return make
