@@ -108,6 +108,7 @@ def _compare(options: argparse.Namespace, command: str) -> int:
 
     from embedlab.compare import fairness, outputs, reading, terminal_table
     from embedlab.compare.comparison import compare
+    from embedlab.compare.finished_run import clean
 
     console = Console(width=None if sys.stdout.isatty() else terminal_table.PIPED, highlight=False)
     errors = Console(
@@ -128,7 +129,7 @@ def _compare(options: argparse.Namespace, command: str) -> int:
     terminal_table.show(comparison, refused, console)
     terminal_table.show_excluded(comparison.excluded, errors)
     _write(comparison, refused, folder, command)
-    print(f"\nWritten to {reading.clean(str(folder))}: {', '.join(outputs.FILES)}, figures/", flush=True)
+    print(f"\nWritten to {clean(str(folder))}: {', '.join(outputs.FILES)}, figures/", flush=True)
     return PARTLY if comparison.excluded or refused else FINE
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from embedlab.compare import statistics
 from embedlab.compare.baseline import compare_with_baseline
+from embedlab.compare.finished_run import Run, clean
 from embedlab.compare.metrics import Metric, choose_metric
-from embedlab.compare.reading import Excluded, Run, clean
+from embedlab.compare.reading import Excluded
 from embedlab.compare.rows import Group, Row, Trial
 from embedlab.compare.varying import TUNED, add_short_keys, find_varying, format_value, resolve_key, select_runs
 from embedlab.config.errors import UserError

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from embedlab.compare.comparison import Comparison
-from embedlab.compare.reading import Run, clean
+from embedlab.compare.finished_run import Run, clean
 from embedlab.compare.rows import Group, Row
 from embedlab.compare.varying import RATE, format_value, natural_order
 from embedlab.compare.wording import join_words

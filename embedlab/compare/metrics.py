@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedlab.compare.reading import Run, number
+from embedlab.compare.finished_run import Run, number
 from embedlab.config.errors import UserError
 from embedlab.runs.results_keys import units
 

@@ -15,7 +15,7 @@ from embedlab import __version__
 from embedlab.compare.charts.frame import Chart
 from embedlab.compare.charts.style import Style, css, properties
 from embedlab.compare.comparison import Comparison
-from embedlab.compare.reading import Run, clean
+from embedlab.compare.finished_run import Run, clean
 from embedlab.compare.rows import Group, Row
 from embedlab.compare.varying import format_value
 from embedlab.compare.verdict import (

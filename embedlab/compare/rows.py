@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from embedlab.compare import statistics
-from embedlab.compare.reading import Run
+from embedlab.compare.finished_run import Run
 
 Trial = tuple[tuple[str, float], ...]  # (key, value) of each tuned setting: learning rate, scale of the bias
 

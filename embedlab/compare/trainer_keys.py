@@ -6,7 +6,7 @@ All can, except those known not to: a key that nobody thought of must split rows
 from collections.abc import Sequence
 from typing import Any
 
-from embedlab.compare.reading import Run
+from embedlab.compare.finished_run import Run
 
 HARMLESS = (  # where and how fast it computes, and what it shows or writes
     "accelerator",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from embedlab.compare.reading import Run, clean
+from embedlab.compare.finished_run import Run, clean
 
 DIGITS = 8  # of a hash, as many as the corpus name shows
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from embedlab.compare import trainer_keys, user_files
-from embedlab.compare.reading import Run
+from embedlab.compare.finished_run import Run
 from embedlab.config.errors import UserError
 
 # Settings that name folders, split work or observe a run, so they cannot affect a score; sha256 identifies the corpus.

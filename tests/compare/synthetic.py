@@ -36,7 +36,7 @@ def results(
     lens: bool = False,
     **config: Any,
 ) -> dict[str, Any]:
-    """Return the content of results.json; a keyword with __ sets a dotted key of the config, as data__context_length."""
+    """Return the content of results.json; a keyword with __ sets a dotted config key, as data__context_length."""
     rng = random.Random(f"{scheme} {seed} {dim} {lr}")
     shared = random.Random(seed).gauss(0, noise)  # the effect of a seed, equal for all schemes
     if bits is None:

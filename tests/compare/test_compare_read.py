@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from embedlab.compare import fairness, outputs, reading
 from embedlab.compare.charts.all_charts import charts, style_of
 from embedlab.compare.comparison import Comparison, compare
+from embedlab.compare.finished_run import clean, number
 from embedlab.config.errors import UserError
 
 
@@ -116,14 +117,14 @@ def test_broken_links_are_listed(tmp_path: Path) -> None:
 
 
 def test_text_from_runs_is_cleaned() -> None:
-    assert reading.clean("a\x1b[31m\ud800\nb") == "a�[31m� b"
-    assert reading.clean("x" * 999).endswith("x…")
+    assert clean("a\x1b[31m\ud800\nb") == "a�[31m� b"
+    assert clean("x" * 999).endswith("x…")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**400, 1e99, "2", None, True, [], {}])
 def test_values_that_are_not_numbers(value: object) -> None:
-    assert reading.number(value) is None
-    assert reading.number(2) == 2.0
+    assert number(value) is None
+    assert number(2) == 2.0
 
 
 def test_history_skips_cells_that_are_not_numbers(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from scipy import stats
 from embedlab.compare import fairness, outputs, report, terminal_table
 from embedlab.compare.charts.all_charts import style_of
 from embedlab.compare.comparison import Comparison, compare
-from embedlab.compare.reading import Run
+from embedlab.compare.finished_run import Run
 from embedlab.compare.varying import add_short_keys, find_varying
 from embedlab.compare.verdict import verdict
 from embedlab.config.errors import UserError
