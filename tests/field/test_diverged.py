@@ -65,7 +65,7 @@ def test_the_comparison_never_averages_over_it(tmp_path: Path) -> None:
             ("diverged", "diverged at step 40 (loss nan)")
         ]
         (row,) = (row for row in comparison.rows if row.label == "rotary")
-        assert (row.lost, row.mean.n) == (1, 3)
+        assert (row.without_number, row.mean.n) == (1, 3)
 
 
 def test_json_is_strict(tmp_path: Path) -> None:
