@@ -116,7 +116,7 @@ def _sentence(row: Row, higher_is_better: bool, unit: str, places: int) -> str:
     verb = "ties with" if found.mean == 0 else "beats" if better else "loses to"
     by = "" if found.mean == 0 else f" by {abs(found.mean):,.{places}f}{unit}"
     if found.p is None and found.n == 1:
-        return f"{ours} {verb} {theirs}{shared}{by} with one seed: undecided, because one seed cannot show chance."
+        return f"{ours} {verb} {theirs}{shared}{by} with one seed: undecided, because one seed shows no spread."
     if found.p is None:
         count = format_seeds(found.n)
         return f"{ours} {verb} {theirs}{shared}{by}, the same at each of {count}: no spread to test against."
