@@ -1,4 +1,4 @@
-"""Means, differences, p-values, and how many more seeds would decide. The seed is the unit of all of them.
+"""Means, differences, p-values, and how many more seeds would decide. One seed is one sample in all of them.
 
 Only `scipy.special` is imported (0.1 s), not `scipy.stats` (0.7 s); the tests compare every number with scipy.stats.
 Sources: Student (1908) for t; Welch (1947), "The generalization of Student's problem", with Satterthwaite's degrees of
@@ -45,7 +45,7 @@ class Difference:
 def mean(values: Sequence[float]) -> Mean:
     """Return m ± t(0.975, n - 1) · s / sqrt(n), with n - 1 in the denominator of s² (Student 1908)."""
     n = len(values)
-    m, sd = _moments(values)
+    m, sd = _mean_and_sd(values)
     if sd is None:
         return Mean(n, m, None, None, None)
     half = float(stdtrit(n - 1, 1 - LEVEL / 2)) * sd / math.sqrt(n)
@@ -65,17 +65,17 @@ def difference(setting: Mapping[int, float], baseline: Mapping[int, float]) -> D
     if not setting or not baseline:
         return None
     ours, theirs = ([setting[shared[0]]], [baseline[shared[0]]]) if shared else (setting.values(), baseline.values())
-    gap = _moments(list(ours))[0] - _moments(list(theirs))[0]
+    gap = _mean_and_sd(list(ours))[0] - _mean_and_sd(list(theirs))[0]
     return Difference("single", 1, gap, None, None, None, None)
 
 
 def paired(a: Sequence[float], b: Sequence[float]) -> Difference:
     """Test the n differences d = a - b by Student's t = mean(d) / (s_d / sqrt(n)), n - 1 degrees of freedom."""
     gaps = [x - y for x, y in zip(a, b, strict=True)]
-    gap, sd = _moments(gaps)
-    assert sd is not None, "paired needs two pairs"
+    gap, sd = _mean_and_sd(gaps)
+    assert sd is not None, "a paired test needs two pairs"
     scale = max(map(abs, [*a, *b]))
-    return _tested("paired", len(gaps), gap, sd / math.sqrt(len(gaps)), len(gaps) - 1, sd, scale)
+    return _test("paired", len(gaps), gap, sd / math.sqrt(len(gaps)), len(gaps) - 1, sd, scale)
 
 
 def welch(a: Sequence[float], b: Sequence[float]) -> Difference:
@@ -83,19 +83,19 @@ def welch(a: Sequence[float], b: Sequence[float]) -> Difference:
 
     Satterthwaite's degrees of freedom: (u + v)² / (u²/(n_a - 1) + v²/(n_b - 1)).
     """
-    (mean_a, sd_a), (mean_b, sd_b) = _moments(a), _moments(b)
-    assert sd_a is not None, "welch needs two values a side"
-    assert sd_b is not None, "welch needs two values a side"
+    (mean_a, sd_a), (mean_b, sd_b) = _mean_and_sd(a), _mean_and_sd(b)
+    assert sd_a is not None, "Welch's test needs two values on each side"
+    assert sd_b is not None, "Welch's test needs two values on each side"
     u, v = sd_a**2 / len(a), sd_b**2 / len(b)
     below = u**2 / (len(a) - 1) + v**2 / (len(b) - 1)
     df = (u + v) ** 2 / below if below > 0 else len(a) + len(b) - 2
     scale = max(map(abs, [*a, *b]))
     n = min(len(a), len(b))
-    return _tested("welch", n, mean_a - mean_b, math.sqrt(u + v), df, math.hypot(sd_a, sd_b), scale)
+    return _test("welch", n, mean_a - mean_b, math.sqrt(u + v), df, math.hypot(sd_a, sd_b), scale)
 
 
-def _tested(method: str, n: int, gap: float, error: float, df: float, sd: float, scale: float) -> Difference:
-    if sd <= NO_SPREAD * scale:  # all seeds agree: t is undefined, and a tie is a tie
+def _test(method: str, n: int, gap: float, error: float, df: float, sd: float, scale: float) -> Difference:
+    if sd <= NO_SPREAD * scale:  # all seeds agree: t is undefined, and p = 1 only for a tie
         return Difference(method, n, gap, gap, gap, 1.0 if abs(gap) <= NO_SPREAD * scale else None, 0.0)
     half = float(stdtrit(df, 1 - LEVEL / 2)) * error
     p = 2 * float(stdtr(df, -abs(gap) / error))
@@ -105,7 +105,7 @@ def _tested(method: str, n: int, gap: float, error: float, df: float, sd: float,
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return corrected p-values in the given order: p(k) · (m - k + 1) by rank, monotone, at most 1 (Holm 1979).
 
-    Compared with LEVEL, they keep the probability of any false alarm at most LEVEL, however the tests depend.
+    If they are compared with LEVEL, the probability of any false alarm is at most LEVEL, however the tests depend.
     """
     m = len(p_values)
     corrected, largest = [0.0] * m, 0.0
@@ -123,19 +123,19 @@ def power(method: str, n: int, gap: float, sd: float, level: float) -> float:
     df = n - 1 if method == "paired" else 2 * (n - 1)
     critical = float(stdtrit(df, 1 - level / 2))
     shift = abs(gap) * math.sqrt(n) / sd
-    return 1 - _below(df, shift, critical) + _below(df, shift, -critical)
+    return 1 - _noncentral_t(df, shift, critical) + _noncentral_t(df, shift, -critical)
 
 
-def _below(df: float, shift: float, t: float) -> float:
-    """Return the noncentral t's distribution function; 0 where it is so small that nctdtr returns NaN."""
+def _noncentral_t(df: float, shift: float, t: float) -> float:
+    """Return the distribution function of the noncentral t; 0 if it is so small that nctdtr returns NaN."""
     probability = float(nctdtr(df, shift, t))
     return 0.0 if math.isnan(probability) else probability
 
 
 def more_seeds(found: Difference, level: float = LEVEL) -> int | None:
-    """Estimate how many more seeds decide at 80 % power, if observed difference and spread are the true ones.
+    """Estimate how many more seeds decide at 80 % power, if the observed difference and spread are the true ones.
 
-    MOST_SEEDS + 1 stands for more than MOST_SEEDS; None if no spread is known. From few seeds the estimate is rough.
+    MOST_SEEDS + 1 means more than MOST_SEEDS; None if the spread is unknown. From few seeds the estimate is rough.
     """
     if found.p is None or found.error_sd is None:
         return None
@@ -144,7 +144,7 @@ def more_seeds(found: Difference, level: float = LEVEL) -> int | None:
     low, high = (
         found.n,
         found.n + MOST_SEEDS + 1,
-    )  # power(low) is too small or unknown, power(high) enough or not looked for
+    )  # power(low) is too small or unknown, power(high) is enough or not searched
     while high - low > 1:
         middle = (low + high) // 2
         enough = power(found.method, middle, found.mean, found.error_sd, level) >= POWER
@@ -152,7 +152,7 @@ def more_seeds(found: Difference, level: float = LEVEL) -> int | None:
     return high - found.n
 
 
-def _moments(values: Sequence[float]) -> tuple[float, float | None]:
+def _mean_and_sd(values: Sequence[float]) -> tuple[float, float | None]:
     """Return the mean and the standard deviation (n - 1 in the denominator), which is None for one value."""
     n = len(values)
     m = math.fsum(values) / n

@@ -1,19 +1,19 @@
-"""Runs whose settings name the same file of the user's, but with another content: other settings to a comparison."""
+"""Runs whose settings name the same user file with different content: they count as different settings."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from embedlab.compare.reading import Run, clean
+from embedlab.compare.finished_run import Run, clean
 
-DIGITS = 8  # of a hash, as many as the corpus's name shows
+DIGITS = 8  # of a hash, as many as the corpus name shows
 
 
-def name_changes(runs: Sequence[Run]) -> None:
-    """Add `position.files` (or `model.files`) = `mine.py@1a2b3c4d` to runs of a file that changed between them.
+def mark_changed_files(runs: Sequence[Run]) -> None:
+    """Add `position.files` (or `model.files`) = `mine.py@1a2b3c4d` to runs that use a file that changed between runs.
 
-    The part of the settings that names the file gets it, so that a scheme's file tells only that scheme's rows apart.
+    The key belongs to the part of the settings that names the file, so a scheme's file splits only that scheme's rows.
     """
     contents: dict[str, set[str]] = defaultdict(set)
     for run in runs:
@@ -24,7 +24,7 @@ def name_changes(runs: Sequence[Run]) -> None:
         config = run.part("config")
         for path, sha256 in _hashes(run):
             if len(contents[path]) > 1:
-                for group in (group for group, node in config.items() if _names(node, path)):
+                for group in (group for group, node in config.items() if _contains(node, path)):
                     named[group].append(f"{Path(path).name}@{sha256[:DIGITS]}")
         run.settings.update(
             {f"{clean(group, 80)}.files": clean(", ".join(files), 120) for group, files in named.items()}
@@ -32,15 +32,15 @@ def name_changes(runs: Sequence[Run]) -> None:
 
 
 def _hashes(run: Run) -> Iterator[tuple[str, str]]:
-    """Yield (path, sha256) of results.json's `files`, which may come from anywhere."""
+    """Yield (path, sha256) from `files` of results.json; its content is not trusted."""
     found = run.part("files")
     for path, sha256 in found.items() if isinstance(found, dict) else ():
         if isinstance(path, str) and isinstance(sha256, str):
             yield path, sha256
 
 
-def _names(node: Any, path: str) -> bool:
-    """Whether the path stands anywhere in this part of the settings."""
+def _contains(node: Any, path: str) -> bool:
+    """Return whether the path is anywhere in this part of the settings."""
     if isinstance(node, dict):
-        return any(_names(item, path) for item in node.values())
-    return any(_names(item, path) for item in node) if isinstance(node, list) else node == path
+        return any(_contains(item, path) for item in node.values())
+    return any(_contains(item, path) for item in node) if isinstance(node, list) else node == path

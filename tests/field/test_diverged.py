@@ -48,7 +48,7 @@ def test_in_a_sweep_it_is_finished_and_passed_over(field: list[str], tmp_path: P
     second = train_py(command, tmp_path)
     assert second.status == 0 and "2 skipped" in second.said, second.said
     runs, _ = read([str(tmp_path / "outputs")])
-    (left,) = compare(runs).left
+    (left,) = compare(runs).excluded
     assert left.kind == "diverged" and "loss nan" in left.reason
 
 
@@ -61,11 +61,11 @@ def test_the_comparison_never_averages_over_it(tmp_path: Path) -> None:
     runs, left = read([str(tmp_path)])
     for metric in (None, "tokens_per_second"):
         comparison = compare(runs, left, metric=metric)
-        assert [(item.kind, item.reason) for item in comparison.left] == [
+        assert [(item.kind, item.reason) for item in comparison.excluded] == [
             ("diverged", "diverged at step 40 (loss nan)")
         ]
         (row,) = (row for row in comparison.rows if row.label == "rotary")
-        assert (row.lost, row.mean.n) == (1, 3)
+        assert (row.without_number, row.mean.n) == (1, 3)
 
 
 def test_json_is_strict(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_comparison_of_someone_elses_runs(evil: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(evil), "--by", "position.name"]) == PARTLY
     out, err = capsys.readouterr()
-    assert "script" in out and "left out (failed)" in err
+    assert "script" in out and "excluded (failed)" in err
     assert not acting(out + err)
     folder = evil / "comparison"
     draft = (folder / "comparison.md").read_text(encoding="utf-8")

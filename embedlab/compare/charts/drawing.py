@@ -13,7 +13,7 @@ from embedlab.compare.charts.style import Style
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.metrics import Metric
 from embedlab.compare.rows import Group, Row
-from embedlab.compare.varying import show
+from embedlab.compare.varying import format_value
 
 GREYS = 24  # unnamed lines in one chart
 RANGE = "Bands span the seeds from lowest to highest."
@@ -70,7 +70,7 @@ class Drawing:
         """
         shared = [key for key in self.comparison.by[1:] if len({row.keys[key] for row in rows}) == 1]
         if rows and len(shared) == len(self.comparison.by) - 1 > 0:
-            same = ", ".join(f"{key} {show(rows[0].keys[key])}" for key in shared)
+            same = ", ".join(f"{key} {format_value(rows[0].keys[key])}" for key in shared)
             return {row.label: row.colour_key for row in rows}, f" Each scheme at its best setting, {same}."
         about = " Each scheme at its best setting." if len(self.best) < len(self.group.rows) else ""
         return {row.label: row.label for row in rows}, about

@@ -22,7 +22,7 @@ from embedlab.compare.charts.frame import (
     spread_x,
 )
 from embedlab.compare.charts.style import AXIS, BASELINE, PAPER
-from embedlab.compare.reading import number
+from embedlab.compare.finished_run import number
 from embedlab.compare.rows import Row
 from embedlab.compare.varying import RATE
 
