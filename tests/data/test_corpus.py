@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 import embedlab.data.corpus as module
 from embedlab.config.errors import UserError
 from embedlab.config.tree import DownloadConfig, FilesConfig
-from embedlab.data.cache import sha256_of
 from embedlab.data.corpus import Corpus, open_corpus
 from embedlab.data.corpus_files import find_files
+from embedlab.runs.file_hashes import sha256_of
 
 
 def texts(path, field="text") -> list[str]:
@@ -84,7 +84,7 @@ def test_text_equals_pythons_own_reading(tmp_path_factory, text, chunk):
     path.write_bytes(text.encode())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CHUNK", chunk)
-        assert "".join(module._text(path)) == path.read_text("utf-8-sig")
+        assert "".join(module._read_text(path)) == path.read_text("utf-8-sig")
 
 
 def test_byte_order_mark_and_newlines(tmp_path):
@@ -99,14 +99,14 @@ def test_byte_order_mark_and_newlines(tmp_path):
         ("a.txt.gz", b"abcdefgh\xc3", r"is not UTF-8 at byte 8"),
         ("a.txt", "é".encode("utf-16"), r"a.txt is binary \(zero at byte \d\): give UTF-8 text"),
         ("a.md", b"%PDF\x00\x01", r"a.md is binary \(zero at byte 4\)"),
-        ("a.jsonl", b'{"text": "a"}\n{"text": \n', r"a.jsonl line 2 is no JSON"),
+        ("a.jsonl", b'{"text": "a"}\n{"text": \n', r"a.jsonl line 2 is not JSON"),
         ("a.jsonl", b'{"text": "a"}\n{"text": "\xff"}\n', r"is not UTF-8 at byte 24"),
-        ("a.jsonl", b'{"body": "a", "id": 3}', r"corpus.field=text is no field of \S+ line 1 \(it has body, id\)"),
-        ("a.jsonl", b'["text"]', r"corpus.field=text is no field of \S+ line 1 \(it has none\)"),
-        ("a.jsonl", b'{"text": 3}', r"corpus.field=text holds no text in \S+ line 1 but int"),
+        ("a.jsonl", b'{"body": "a", "id": 3}', r"corpus.field=text is not a field of \S+ line 1 \(it has body, id\)"),
+        ("a.jsonl", b'["text"]', r"corpus.field=text is not a field of \S+ line 1 \(it has none\)"),
+        ("a.jsonl", b'{"text": 3}', r"corpus.field=text is not text in \S+ line 1 but int"),
         ("a.jsonl", b'{"text": "a\\ud800"}', r"line 1 holds U\+D800, a lone surrogate"),
-        ("a.jsonl", b"[" * 100_000, r"line 1 is no JSON"),
-        ("a.csv", b"a,b", r"corpus.path=\S+a.csv has a name of no known kind: give .txt, .txt.gz"),
+        ("a.jsonl", b"[" * 100_000, r"line 1 is not JSON"),
+        ("a.csv", b"a,b", r"corpus.path=\S+a.csv does not have a known suffix: give .txt, .txt.gz"),
     ],
 )
 def test_bad_content(tmp_path, name, content, message):
@@ -126,20 +126,20 @@ def test_offset_of_the_bad_byte(tmp_path_factory, data, chunk):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module, "CHUNK", chunk)
             with pytest.raises(UserError, match=rf"is not UTF-8 at byte {error.start}:"):
-                list(module._text(path))
+                list(module._read_text(path))
 
 
 @pytest.mark.parametrize("cut", [5, 40])
 def test_truncated_gz(tmp_path, cut):
     path = write(tmp_path / "a.txt.gz", os.urandom(500).hex())
     path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(UserError, match=r"a.txt.gz is no whole .gz file"):
+    with pytest.raises(UserError, match=r"a.txt.gz is not a complete .gz file"):
         texts(path)
 
 
 def test_not_gz_at_all(tmp_path):
     (tmp_path / "a.txt.gz").write_text("plain")
-    with pytest.raises(UserError, match=r"a.txt.gz is no whole .gz file"):
+    with pytest.raises(UserError, match=r"a.txt.gz is not a complete .gz file"):
         texts(tmp_path / "a.txt.gz")
 
 
@@ -147,9 +147,9 @@ def test_not_gz_at_all(tmp_path):
     ("entry", "message"),
     [
         ("nowhere.txt", r"corpus.path=\S*nowhere.txt does not exist: give a file, a folder or a glob"),
-        ("*.txt", r"corpus.path=\S*\*.txt holds no text: give files named .txt"),
-        ("empty", r"corpus.path=\S*empty holds no text: give files named .txt"),
-        ("*", r"corpus.path=\S*\* holds no text"),
+        ("*.txt", r"corpus.path=\S*\*.txt contains no text: give files named .txt"),
+        ("empty", r"corpus.path=\S*empty contains no text: give files named .txt"),
+        ("*", r"corpus.path=\S*\* contains no text"),
     ],
 )
 def test_nothing_there(tmp_path, entry, message):

@@ -56,7 +56,7 @@ def test_a_loop_is_named_and_left(disk: Path, corpus: Path, caplog: pytest.LogCa
     with caplog.at_level(logging.WARNING):
         assert contents(corpus) == ["disk/a.txt", "disk/sub/b.txt", "corpus/own.txt"]
     assert caplog.messages == [
-        f"corpus.path: {corpus}/linked/sub/up is a link to a folder that holds it: not entered again"
+        f"corpus.path: {corpus}/linked/sub/up is a link to a folder that contains it: not entered again"
     ]
     caplog.clear()
     (corpus / "linked2").symlink_to(disk)  # the same folder twice, but no loop
@@ -68,7 +68,7 @@ def test_a_loop_is_named_and_left(disk: Path, corpus: Path, caplog: pytest.LogCa
 def test_a_link_to_nothing_is_refused(disk: Path, corpus: Path) -> None:
     (corpus / "gone.txt").symlink_to(disk / "nowhere.txt")
     for path in (corpus, corpus / "*.txt"):
-        with pytest.raises(UserError, match=r"gone\.txt is a link to \S+nowhere\.txt, which is not there: mend"):
+        with pytest.raises(UserError, match=r"gone\.txt is a link to \S+nowhere\.txt, which does not exist: correct"):
             find_files(str(path))
     (corpus / "gone.txt").rename(corpus / "gone.csv")  # no text
     assert contents(corpus) == ["corpus/own.txt"]

@@ -110,7 +110,7 @@ def test_cache_key(tmp_path, gpt2, gpt2_small, byte, caplog, monkeypatch):
         source.write_text("other text " * 100)
         prepare(files(source), byte, tmp_path / "cache")
     assert caplog.text.count("tokenized corpus=files") == 6
-    monkeypatch.setattr(tokens, "_write", None)  # from here on the cache must serve
+    monkeypatch.setattr(tokens, "_tokenize", None)  # from here on the cache must serve
     assert documents(prepare(files(source), byte, tmp_path / "cache").train, byte)[0].startswith("other text")
 
 
@@ -143,14 +143,14 @@ def test_a_text_that_changes_while_it_is_read_is_never_cached(tmp_path, byte, mo
     """Its ids would lie under the hash of the text before, and every later run on that would get them."""
     path = tmp_path / "a.txt"
     path.write_text("a b " * 100)
-    whole = tokens._divided
+    whole = tokens._split_documents
 
     def edited(corpus, config):
         path.write_text("c d " * 100)
         return whole(corpus, config)
 
-    monkeypatch.setattr(tokens, "_divided", edited)
-    with pytest.raises(UserError, match="corpus=files was changed while it was tokenized: give the same command again"):
+    monkeypatch.setattr(tokens, "_split_documents", edited)
+    with pytest.raises(UserError, match="corpus=files was changed while it was tokenized: rerun the same command"):
         prepare(files(path), byte, tmp_path / "cache")
     path.write_text("a b " * 100)
     monkeypatch.undo()
