@@ -64,7 +64,7 @@ class ShuffledBatches:
     """Batch sampler that visits n windows in the order of `Permutation`, batch_size at a time.
 
     batch_size counts the windows of all devices together. Each device takes an equal share of each batch, so that all
-    shares together are the batch that one device alone would get. The last incomplete batch is dropped. Where there
+    shares together are the batch that one device alone would get. The last incomplete batch is dropped. If there
     are fewer windows than one batch, the batch is all of them (as many as can be shared evenly).
     Raises UserError if a batch cannot be shared evenly.
     """

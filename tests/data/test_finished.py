@@ -37,8 +37,8 @@ def test_a_hundred_finished_jobs_read_the_text_once(
     for config in configs:
         finish(Path(config.run_dir), config, sha256)
     read: list[Path] = []
-    whole, now = file_hashes.sha256_of, file_hashes.time.time_ns
-    monkeypatch.setattr(file_hashes, "sha256_of", lambda path: read.append(path) or whole(path))
+    hash_file, now = file_hashes.sha256_of, file_hashes.time.time_ns
+    monkeypatch.setattr(file_hashes, "sha256_of", lambda path: read.append(path) or hash_file(path))
     monkeypatch.setattr(file_hashes.time, "time_ns", lambda: now() + 3 * 10**9)  # later than the texts were written
     for config in configs:
         assert finished_results(Path(config.run_dir), config, "remedy") is not None

@@ -34,8 +34,8 @@ def test_the_order_is_a_permutation(n, seed):
 @given(st.integers(1, 500), st.data())
 def test_any_part_of_the_order_equals_the_whole(n, data):
     positions = np.array(data.draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=20)))
-    whole = order(n)
-    assert Permutation(n, 1)(positions).tolist() == [whole[i] for i in positions]
+    full = order(n)
+    assert Permutation(n, 1)(positions).tolist() == [full[i] for i in positions]
     assert Permutation(n, 1)(positions[:, None]).shape == (len(positions), 1)
 
 

@@ -118,8 +118,8 @@ def test_a_truncated_vocabulary_keeps_the_first_merges(gpt2, gpt2_small):
 @pytest.mark.parametrize("which", ["gpt2", "gpt2_small", "byte"])
 @pytest.mark.parametrize("text", ["ab\ud83d", "\udfff", "x\ud83d\ude00"])
 def test_surrogates_are_refused(request, which, text):
-    where = next(i for i, c in enumerate(text) if 0xD800 <= ord(c) < 0xE000)
-    with pytest.raises(UserError, match=f"lone surrogate, .* at character {where}"):
+    index = next(i for i, c in enumerate(text) if 0xD800 <= ord(c) < 0xE000)
+    with pytest.raises(UserError, match=f"lone surrogate, .* at character {index}"):
         request.getfixturevalue(which).encode(text)
 
 

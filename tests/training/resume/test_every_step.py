@@ -41,17 +41,17 @@ def test_resumes_from_every_step(
     scores = {"loss": 1.0, "perplexity": 1.0, "bits_per_byte": 1.0}
     monkeypatch.setattr(run, "collect_results", lambda *_: {"test": scores})
     monkeypatch.setattr(run, "print_summary", lambda *_: None)
-    whole = tmp_path / "whole"
+    uninterrupted = tmp_path / "uninterrupted"
     with monkeypatch.context() as patched:
         save = Checkpoints.save
 
         def save_and_copy(self: Checkpoints, trainer: Trainer) -> None:
             save(self, trainer)
-            shutil.copytree(whole, tmp_path / f"at_{trainer.fit_loop.total_batch_idx + 1}")
+            shutil.copytree(uninterrupted, tmp_path / f"at_{trainer.fit_loop.total_batch_idx + 1}")
 
         patched.setattr(Checkpoints, "save", save_and_copy)
-        run.train(make_config(*tiny, *overrides, "callbacks.last.seconds=0", f"run_dir={whole}"), measure)
-    expected = state(whole)
+        run.train(make_config(*tiny, *overrides, "callbacks.last.seconds=0", f"run_dir={uninterrupted}"), measure)
+    expected = state(uninterrupted)
     copies = sorted(tmp_path.glob("at_*"), key=lambda path: int(path.name[3:]))
     assert len(copies) >= 8
     for copy in copies[::every]:

@@ -29,8 +29,8 @@ def test_killed_runs_end_with_the_same_bits(
         return made
 
     torch.set_num_threads(1)
-    run.train(config("whole"), measure)
-    expected = bits(tmp_path / "whole")
+    run.train(config("uninterrupted"), measure)
+    expected = bits(tmp_path / "uninterrupted")
     draw = random.Random(0)
     fork = multiprocessing.get_context("fork")  # a new process without the seconds of its imports
     kills = finished = 0

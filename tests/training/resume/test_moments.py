@@ -86,9 +86,9 @@ def kill_while_saving(moment: str) -> None:
 
 
 def test_killed_at_each_moment(run: Callable[..., tuple[int | None, Path]]) -> None:
-    status, whole = run("whole")
+    status, uninterrupted = run("uninterrupted")
     assert status == 0
-    expected = bits(whole)
+    expected = bits(uninterrupted)
     for moment in MOMENTS:
         status, folder = run(moment, moment)
         assert status == -signal.SIGKILL, moment
@@ -103,11 +103,11 @@ def test_a_damaged_checkpoint_is_logged_and_nothing_is_lost(
     run: Callable[..., tuple[int | None, Path]], tmp_path: Path
 ) -> None:
     """Cut or one wrong bit: the previous one is used; if both are damaged, the run logs that it starts again."""
-    _, whole = run("whole")
-    expected = bits(whole)
+    _, uninterrupted = run("uninterrupted")
+    expected = bits(uninterrupted)
     for name, damaged in (("cut", [LAST]), ("flipped", [LAST]), ("both", [LAST, PREVIOUS])):
         run(name, "on_train_batch_start:10")
-        checkpoints = whole.with_name(name) / "checkpoints"
+        checkpoints = uninterrupted.with_name(name) / "checkpoints"
         for file in damaged:
             content = bytearray((checkpoints / file).read_bytes())
             content[len(content) // 2] ^= 1
@@ -118,6 +118,6 @@ def test_a_damaged_checkpoint_is_logged_and_nothing_is_lost(
         logged = (tmp_path / "log").read_text()
         for file in damaged:
             assert sum(f"{checkpoints / file} is damaged" in line for line in logged.splitlines()) == 1, logged
-        assert ("no checkpoint is whole: starting from the beginning" in logged) == (name == "both"), logged
+        assert ("no checkpoint is intact: starting from the beginning" in logged) == (name == "both"), logged
         assert ("resuming from step 4" in logged) == (name != "both"), logged
         assert (name, bits(folder)) == (name, expected)
