@@ -40,7 +40,7 @@ def test_a_job_with_only_a_share_of_the_cores_logs_it(
     torch.set_num_threads(TWO)
     with caplog.at_level("INFO"):
         threads.set_threads(make_config(), threads.LARGE_TABLE)
-    assert "threads: 2 of 4 cores" in caplog.text
+    assert "threads: this job has 2 of 4 cores" in caplog.text
     threads.set_threads(make_config("threads=1"), threads.LARGE_TABLE)
     assert torch.get_num_threads() == 1
     torch.set_num_threads(TWO)
