@@ -1,4 +1,4 @@
-"""Folders made once and kept: written beside and renamed when whole, checked by sha256 whenever they are read."""
+"""Cache folders: written under a temporary name, renamed when complete, checked by sha256 at every read."""
 
 import json
 import logging
@@ -15,28 +15,31 @@ from embedlab.runs.atomic_write import atomic_folder
 from embedlab.runs.file_hashes import sha256_of
 
 log = logging.getLogger(__name__)
-META = "meta.json"  # {"files": {name: sha256}, "info": what `build` returned}
+META = "meta.json"  # {"files": {name: sha256}, "info": facts that `build` returned}
 Facts = TypeVar("Facts", bound=Mapping[str, Any])
 DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what reading a damaged folder may raise
 
 
-def cached(folder: Path, build: Callable[[Path], Facts]) -> Facts:
-    """What `build` reported of the folder's files; it runs only where the folder is missing or damaged.
+def load_or_build(folder: Path, build: Callable[[Path], Facts]) -> Facts:
+    """Return the facts that `build` returned about the folder's files; build it if it is missing or damaged.
 
-    `build` gets an empty folder to write into and returns JSON-able facts. Any number of processes may call this at
-    once: one builds, the others wait. One that is killed leaves a temporary folder, which the next builder removes.
-    Raises UserError where the folder cannot be written.
+    `build` gets an empty folder to write into and returns facts that JSON can hold. Any number of processes may call
+    this at once: one builds, the others wait. A killed one leaves a temporary folder, which the next builder removes.
+    Raises UserError if the folder cannot be written.
     """
+    facts: Facts
     with suppress(*DAMAGE):
-        return _read(folder)  # without the lock, so that a cache without write permission serves
+        facts = _read(folder)  # without the lock, so that a cache without write permission can be used
+        return facts
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _lock(folder):
             try:
-                return _read(folder)
+                facts = _read(folder)
+                return facts
             except DAMAGE as error:
                 if folder.exists():
-                    log.warning("%s is damaged (%s): building it anew", folder, error)
+                    log.warning("%s is damaged (%s): building it again", folder, error)
             return _build(folder, build)
     except OSError as error:
         raise UserError(
@@ -46,7 +49,7 @@ def cached(folder: Path, build: Callable[[Path], Facts]) -> Facts:
 
 
 def _read(folder: Path) -> Any:
-    """The facts of a whole folder; one of DAMAGE where it is missing or not as it was written."""
+    """Return the facts of a folder. Raises one of DAMAGE if it is missing or its files have changed."""
     meta = json.loads((folder / META).read_bytes())
     for name, sha256 in meta["files"].items():
         if sha256_of(folder / name) != sha256:
@@ -64,14 +67,14 @@ def _build(folder: Path, build: Callable[[Path], Facts]) -> Facts:
 
 
 def _remove_damaged(folder: Path, names: set[str]) -> None:
-    """Make room for a folder with files of these `names`. Raises UserError where anything else is there."""
+    """Remove a folder that holds only files of these `names`. Raises UserError if it holds anything else."""
     if not os.path.lexists(folder):
         return
     found = {path.name for path in folder.iterdir()} if folder.is_dir() and not folder.is_symlink() else {folder.name}
     if other := sorted(found - names):
         raise UserError(
             f"the cache needs {folder}, where embedlab did not write {other[0]}: "
-            "move that away, or give another cache_dir=FOLDER"
+            "move it away, or give another cache_dir=FOLDER"
         )
     for name in found:
         (folder / name).unlink()
@@ -79,7 +82,7 @@ def _remove_damaged(folder: Path, names: set[str]) -> None:
 
 
 def _lock(folder: Path) -> AbstractContextManager[object]:
-    """The folder's lock, taken already; the system frees it when its process ends, however it ends."""
+    """Acquire the folder's lock; the system releases it when the process ends, however it ends."""
     lock = FileLock(f"{folder}.lock")
     try:
         return lock.acquire(timeout=1)

@@ -14,9 +14,9 @@ from embedlab.runs.same_inputs import Inputs
 
 
 def finished_results(folder: Path, config: Config, remedy: str) -> Results | None:
-    """Return results.json of a finished job; None where there is none.
+    """Return results.json of a finished job; None if there is none.
 
-    Raises UserError where it is of other settings, of another text or of other code.
+    Raises UserError if it was made with other settings, from another text or by other code.
     """
     results = results_of(folder, config, remedy)
     if results is None:
@@ -29,26 +29,26 @@ def finished_results(folder: Path, config: Config, remedy: str) -> Results | Non
     if changed := now.changes_since(then, results.get("files")):
         raise UserError(
             f"{folder} was finished with what has changed since ({'; '.join(changed[:3])}){why}: "
-            f"put the old content back; {remedy}"
+            f"restore the old content; {remedy}"
         )
     return results
 
 
 def text_sha256(corpus: CorpusConfig, cache_dir: Path) -> str | None:
-    """Return the sha256 that a run on this corpus would record; None where the text is gone: nothing is compared."""
+    """Return the sha256 that a run on this corpus would record; None if the text cannot be read."""
     try:
         match corpus:
             case DownloadConfig():
-                return corpus.sha256.lower()  # of no other text would a run be made
+                return corpus.sha256.lower()  # a run accepts no other text
             case FilesConfig():
                 return open_corpus(corpus, cache_dir).sha256_by(lambda path: known_sha256(path, cache_dir))
             case PythonDocsConfig():
                 return _collected_sha256(corpus.docstrings, cache_dir)
     except UserError:
-        return None
+        return None  # then the text is not compared
     raise AssertionError(f"no such corpus: {corpus}")
 
 
-@functools.cache  # the text of the running Python: it stays as it is while this process lives
+@functools.cache  # the running Python's text, which does not change during this process
 def _collected_sha256(docstrings: bool, cache_dir: Path) -> str:
     return sha256_of(python_docs.collect(cache_dir / "corpora", docstrings))

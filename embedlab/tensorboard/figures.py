@@ -16,11 +16,11 @@ from embedlab.model.embeddings import LanguageModel
 from embedlab.runs.results import Results
 from embedlab.tensorboard.snapshot_tables import bias_by_distance, position_table, relative_table
 from embedlab.tensorboard.writers import summary_writer
-from embedlab.training.looker import Looker
 from embedlab.training.module import LanguageModule
+from embedlab.training.view_callback import ViewCallback
 
 
-class Figures(Looker):
+class Figures(ViewCallback):
     """Draws at the end of training, and once more when the test results are there."""
 
     def on_train_end(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]

@@ -24,8 +24,8 @@ from embedlab.positions.config import PositionConfig
 from embedlab.runs.escaping import visible
 from embedlab.runs.results import Results
 from embedlab.tensorboard.writers import summary_writer
-from embedlab.training.looker import Looker
 from embedlab.training.module import LanguageModule
+from embedlab.training.view_callback import ViewCallback
 
 Value = str | float | bool
 SCORES: tuple[Literal["loss", "bits_per_byte"], ...] = ("loss", "bits_per_byte")
@@ -72,7 +72,7 @@ def _plain(value: Any, declared: Any) -> Value:
     return visible(plain) if isinstance(plain, str) else plain
 
 
-class HParams(Looker):
+class HParams(ViewCallback):
     """Settings at the start, best scores at the end."""
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 from lightning import LightningModule, Trainer
 
 from embedlab.tensorboard.writers import summary_writer
-from embedlab.training.looker import Looker
+from embedlab.training.view_callback import ViewCallback
 
 LAYOUT = {
     "schemes side by side": {
@@ -15,7 +15,7 @@ LAYOUT = {
 }
 
 
-class Layout(Looker):
+class Layout(ViewCallback):
     """Tells TensorBoard of the layout; all runs tell the same one."""
 
     def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:

@@ -15,12 +15,12 @@ from embedlab.data.token_counts import count_tokens, most_frequent_first
 from embedlab.evaluation.loss import evaluating
 from embedlab.tensorboard import snapshot_tables
 from embedlab.tensorboard.projector_files import Table, write_snapshot
-from embedlab.training.looker import Looker
+from embedlab.training.view_callback import ViewCallback
 
 BEHIND = 10 * 365 * 86_400  # seconds: lists untrained tables behind trained ones, for the page opens with the first
 
 
-class Projector(Looker):
+class Projector(ViewCallback):
     """Writes token table, positions, sums of both, and relative table or bias, at the start, at `steps` and at the end.
 
     A snapshot is one run of the projector, RUN/tensorboard/projector/end (start, step_000050), and shows up in a

@@ -17,11 +17,11 @@ from embedlab.evaluation.neighbours import nearest
 from embedlab.model.embeddings import LanguageModel
 from embedlab.tensorboard.markdown import code, table
 from embedlab.tensorboard.writers import summary_writer
-from embedlab.training.looker import Looker
 from embedlab.training.module import LanguageModule
+from embedlab.training.view_callback import ViewCallback
 
 
-class Texts(Looker):
+class Texts(ViewCallback):
     """Settings at the start; neighbours of `words` frequent words and `continuations` of held-out text at the end."""
 
     def __init__(self, words: int, continuations: int, new_tokens: int, temperature: float) -> None:

@@ -11,16 +11,17 @@ from embedlab.config.errors import UserError
 
 
 class Best(ModelCheckpoint):
-    """Lightning's, but passes over weights of a scheme that training is yet to change.
+    """Lightning's ModelCheckpoint, but it ignores weights from before the scheme is `settled`.
 
-    Before `drop_after` drops its scheme, the lowest loss is the inner scheme's: kept, it would be judged in its place.
-    Raises UserError for several checkpoints under one name: the last one written would pass for the best.
+    Until `drop_after` drops its inner scheme, a validation loss is the inner scheme's: such weights would be scored in
+    place of those without positions.
+    Raises UserError if several checkpoints would share one name: the last one written would pass for the best.
     """
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        own_names = "{step" in (self.filename or "{step}") or self._enable_version_counter
-        if self.save_top_k not in (0, 1) and not own_names:
+        unique_names = "{step" in (self.filename or "{step}") or self._enable_version_counter
+        if self.save_top_k not in (0, 1) and not unique_names:
             raise UserError(
                 f"save_top_k={self.save_top_k} would write all of them to {self.filename}.ckpt: "
                 "give callbacks.best.filename='best-{step}' too"
@@ -32,18 +33,18 @@ class Best(ModelCheckpoint):
 
 
 def best_checkpoint(trainer: Trainer) -> Path | None:
-    """Return the best weights' file, wherever callbacks.best has put it; None where none was kept.
+    """Return the file of the best weights, wherever callbacks.best wrote it; None if there is none.
 
-    Another callback that keeps the lowest validation loss may stand in for ours.
+    If there is no `Best`, another ModelCheckpoint that monitors val/loss will do.
     """
-    kept = [one for one in trainer.checkpoint_callbacks if isinstance(one, ModelCheckpoint) and one.best_model_path]
-    for one in sorted(kept, key=lambda one: not isinstance(one, Best)):
+    found = [one for one in trainer.checkpoint_callbacks if isinstance(one, ModelCheckpoint) and one.best_model_path]
+    for one in sorted(found, key=lambda one: not isinstance(one, Best)):
         if (isinstance(one, Best) or one.monitor == "val/loss") and Path(one.best_model_path).is_file():
             return Path(one.best_model_path)
     return None
 
 
 def load_weights(module: LightningModule, checkpoint: Path) -> None:
-    """Put the weights of a checkpoint into the module."""
+    """Load the weights of a checkpoint into the module."""
     state = torch.load(checkpoint, map_location=module.device, weights_only=True)
     module.load_state_dict(state["state_dict"])

@@ -14,9 +14,9 @@ from embedlab.training.module import Batch, logs_at
 
 
 class Costs(Callback):
-    """Measures training alone: the clock stops during validation and other callbacks.
+    """Measures training only: the clock stops during validation and other callbacks.
 
-    At the end it has `train_seconds` and `tokens_per_second` (targets trained on, of all devices together).
+    Results: `train_seconds` and `tokens_per_second` (targets trained on, summed over all devices).
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Costs(Callback):
         self.tokens = 0
 
     def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
-        forget_peak_memory()
+        reset_peak_memory()
 
     def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Batch, batch_idx: int) -> None:
         self.started = time.perf_counter()
@@ -48,18 +48,18 @@ class Costs(Callback):
         self.train_seconds, self.tokens = state_dict["train_seconds"], state_dict["tokens"]
 
 
-def forget_peak_memory() -> None:
-    """Start a new peak, so that several runs in one process do not report that of the largest."""
+def reset_peak_memory() -> None:
+    """Start a new peak, so that several runs in one process do not all report the largest one's."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    with contextlib.suppress(OSError):  # Linux only; elsewhere the peak is that of the whole process
+    with contextlib.suppress(OSError):  # Linux only; elsewhere the peak is the whole process's
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_memory_bytes() -> int:
-    """Return the most memory in use at once since `forget_peak_memory`.
+    """Return the most memory in use at once since `reset_peak_memory`.
 
-    That is the resident memory of this process on a CPU, the allocated memory of the device on a GPU.
+    Resident memory of this process on a CPU, allocated memory of the device on a GPU.
     """
     if torch.cuda.is_available() and (peak := torch.cuda.max_memory_allocated()):
         return peak

@@ -1,4 +1,4 @@
-"""Training that diverged: the loss became NaN or infinite. That is a result of its settings, and ends the training."""
+"""Diverged training: the loss became NaN or infinite. That ends the training and is a result of its settings."""
 
 import math
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from embedlab.runs.results import Measured, Scores
 
 NO_SCORES: Scores = {"loss": None, "perplexity": None, "bits_per_byte": None}
-UNSCORED: Measured = {  # what evaluation would have measured
+UNMEASURED: Measured = {  # every key that evaluation would have measured
     "val": NO_SCORES,
     "test": NO_SCORES,
     "baselines": None,
@@ -22,7 +22,7 @@ UNSCORED: Measured = {  # what evaluation would have measured
 
 
 class DivergedError(Exception):
-    """Raised out of the training loop; `step` optimizer steps were done, `loss` is NaN or infinite."""
+    """Raised in the training loop after `step` optimizer steps; `loss` is NaN or infinite."""
 
     def __init__(self, step: int, loss: float) -> None:
         super().__init__(f"the loss is {loss} at step {step}")
@@ -31,22 +31,22 @@ class DivergedError(Exception):
 
 
 def check_finite(trainer: Trainer, loss: Tensor) -> None:
-    """Raise DivergedError, on all devices, where the loss is not finite on one of them."""
-    lost = not bool(loss.isfinite())
+    """Raise DivergedError on all devices if the loss is not finite on any of them."""
+    diverged = not bool(loss.isfinite())
     if trainer.world_size > 1:
-        lost = trainer.strategy.reduce_boolean_decision(lost, all=False)
-    if lost:
+        diverged = trainer.strategy.reduce_boolean_decision(diverged, all=False)
+    if diverged:
         raise DivergedError(trainer.global_step, float(loss))
 
 
-def unscored(step: int, loss: float) -> Measured:
-    """results.json's keys for a diverged run: null scores, and `diverged`, whose loss is the text nan, inf or -inf."""
-    return {**UNSCORED, "diverged": {"step": step, "loss": str(loss)}}
+def null_scores(step: int, loss: float) -> Measured:
+    """Return results.json's keys of a diverged run: null scores, and `diverged` with the text nan, inf or -inf."""
+    return {**UNMEASURED, "diverged": {"step": step, "loss": str(loss)}}
 
 
-def scored(measured: Measured, step: int) -> Measured:
-    """What was measured after `step` steps; null scores where the last weights' loss is not finite."""
+def null_if_not_finite(measured: Measured, step: int) -> Measured:
+    """Return what was measured after `step` steps; null scores if the validation or test loss is not finite."""
     for loss in (measured["val"]["loss"], measured["test"]["loss"]):
         if loss is not None and not math.isfinite(loss):
-            return unscored(step, loss)
+            return null_scores(step, loss)
     return measured

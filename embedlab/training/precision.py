@@ -1,4 +1,4 @@
-"""What half precision needs beside Lightning's own handling of trainer.precision."""
+"""What half precision needs in addition to Lightning's own handling of trainer.precision."""
 
 import re
 from collections.abc import Iterator
@@ -14,20 +14,20 @@ HALF = (torch.bfloat16, torch.float16)
 
 
 def in_float32(module: LanguageModule) -> LanguageModule:
-    """Return the module in float32 if it was trained in half precision, with the scheme's constants uncast.
+    """Return the module in float32 if it was trained in half precision; the scheme's constants are computed again.
 
-    Cast to float32 as it is, ALiBi's slopes would keep the three digits that bfloat16 has.
+    A cast alone would keep only the three digits that bfloat16 has, for example of ALiBi's slopes.
     """
     if module.model.tokens.weight.dtype not in HALF:
         return module
-    whole = LanguageModule(module.config, module.byte_lengths.numpy(force=True))
-    whole.load_state_dict(module.state_dict())
-    return whole
+    full = LanguageModule(module.config, module.byte_lengths.numpy(force=True))
+    full.load_state_dict(module.state_dict())
+    return full
 
 
 @contextmanager
 def report_missing_kernels(precision: Any) -> Iterator[None]:
-    """Raise UserError where the device cannot compute in the precision that was asked for."""
+    """Raise UserError if the device cannot compute in the requested precision."""
     try:
         yield
     except (RuntimeError, TypeError) as error:

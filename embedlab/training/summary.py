@@ -1,4 +1,4 @@
-"""The short tables at a run's end."""
+"""The short tables at the end of a run."""
 
 import math
 import os
@@ -21,8 +21,8 @@ BASELINES: dict[Literal["unigram", "bigram", "unigram_entropy"], str] = {
 }
 
 
-def show(results: Results, folder: Path) -> None:
-    """The short table at a run's end, where the outputs lie, and the command that shows them."""
+def print_summary(results: Results, folder: Path) -> None:
+    """Print scores, costs and cautions, where the outputs are, and the command that shows them."""
     console = Console(highlight=False)
     console.print(scores_table(results))
     console.print(costs_table(results))
@@ -36,28 +36,28 @@ def show(results: Results, folder: Path) -> None:
 
 
 def scores_table(results: Results) -> Table:
-    """Model and baselines on held-out text."""
+    """Return the table of model and baselines on held-out text."""
     table = Table(title=Text(one_line(f"position={results['position']} on {results['corpus']['name']}")))
     for heading in ("", "nats/token", "perplexity", "bits/byte"):
         table.add_column(heading, justify="right" if heading else "left")
     for split, score in (("validation", results["val"]), ("test", results["test"])):
-        cells = (_figure(score["loss"], 3), _figure(score["perplexity"], 1), _figure(score["bits_per_byte"], 3))
+        cells = (_number(score["loss"], 3), _number(score["perplexity"], 1), _number(score["bits_per_byte"], 3))
         table.add_row(f"model, {split}", *cells)
     bits, nats = results["val"]["bits_per_byte"], results["val"]["loss"]
     for name, label in BASELINES.items():
-        if results["baselines"] is not None:  # those of a diverged run are not measured
+        if results["baselines"] is not None:  # not measured for a diverged run
             loss = results["baselines"][name]
-            scaled = loss * bits / nats if bits and nats else None  # a loss of 0 does not tell the bytes of a token
-            table.add_row(label, _figure(loss, 3), _figure(math.exp(loss), 1), _figure(scaled, 3))
+            scaled = loss * bits / nats if bits and nats else None  # a loss of 0 does not give bytes per token
+            table.add_row(label, _number(loss, 3), _number(math.exp(loss), 1), _number(scaled, 3))
     return table
 
 
-def _figure(value: float | None, places: int) -> str:
-    return "–" if value is None else f"{value:.{places}f}"
+def _number(value: float | None, decimals: int) -> str:
+    return "–" if value is None else f"{value:.{decimals}f}"
 
 
 def costs_table(results: Results) -> Table:
-    """Learned numbers by part, speed and memory."""
+    """Return the table of parameters by part, speed and memory."""
     table = Table(show_header=False)
     table.add_column()
     table.add_column(justify="right")

@@ -1,4 +1,4 @@
-"""Skipping finished jobs: right about the text, and cheap."""
+"""Skipping finished jobs: a changed text is noticed, at little cost."""
 
 import json
 import subprocess
@@ -37,9 +37,9 @@ def test_a_hundred_finished_jobs_read_the_text_once(
     for config in configs:
         finish(Path(config.run_dir), config, sha256)
     read: list[Path] = []
-    whole, now = file_hashes.sha256_of, file_hashes.time.time_ns
-    monkeypatch.setattr(file_hashes, "sha256_of", lambda path: read.append(path) or whole(path))
-    monkeypatch.setattr(file_hashes.time, "time_ns", lambda: now() + 3 * 10**9)  # since the texts were written
+    hash_file, now = file_hashes.sha256_of, file_hashes.time.time_ns
+    monkeypatch.setattr(file_hashes, "sha256_of", lambda path: read.append(path) or hash_file(path))
+    monkeypatch.setattr(file_hashes.time, "time_ns", lambda: now() + 3 * 10**9)  # later than the texts were written
     for config in configs:
         assert finished_results(Path(config.run_dir), config, "remedy") is not None
     assert [path.name for path in read] == ["a.txt", "b.txt"]
@@ -48,19 +48,19 @@ def test_a_hundred_finished_jobs_read_the_text_once(
         finished_results(tmp_path / "7", configs[7], "remedy")
 
 
-def test_skipping_needs_no_torch() -> None:
+def test_skipping_does_not_import_torch() -> None:
     code = "import sys, embedlab.data.finished; print('torch' in sys.modules, 'lightning' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False False\n"
 
 
-def test_a_download_is_known_by_its_setting_without_any_file(tmp_path: Path) -> None:
+def test_the_sha256_of_a_download_is_its_setting_and_needs_no_file(tmp_path: Path) -> None:
     config = DownloadConfig("verdict", 0.1, 0.1, "http://127.0.0.1:1/a.txt", "AB" * 32)
     assert text_sha256(config, tmp_path / "nothing") == "ab" * 32
     assert not (tmp_path / "nothing").exists()
 
 
-def test_the_text_of_the_running_python(
+def test_another_python_version_has_another_text(
     make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(finished.python_docs, "_topics", lambda: [("a", "some text")])
@@ -73,7 +73,7 @@ def test_the_text_of_the_running_python(
         finished_results(tmp_path / "run", config, "remedy")
 
 
-def test_nothing_is_compared_where_nothing_was_recorded(make_config: MakeConfig, tmp_path: Path) -> None:
+def test_nothing_is_compared_if_nothing_was_recorded(make_config: MakeConfig, tmp_path: Path) -> None:
     config = make_config("corpus=files", f"corpus.path={tmp_path}/gone.txt", f"run_dir={tmp_path}/run")
     assert finished_results(tmp_path / "run", config, "remedy") is None
     (tmp_path / "run").mkdir()

@@ -24,7 +24,7 @@ from embedlab.sweep import summary
 from embedlab.tensorboard.hparams import hyperparameters
 from embedlab.tensorboard.markdown import code, table
 from embedlab.tensorboard.projector_files import Table, write_snapshot
-from embedlab.training.summary import show
+from embedlab.training.summary import print_summary
 from tests.compare import synthetic
 from tests.conftest import ROOT
 from tests.tensorboard.test_markdown import Cells
@@ -162,7 +162,7 @@ def test_a_metric_that_is_named_by_the_run_itself(tmp_path: Path) -> None:
 
 def test_the_tables_at_a_runs_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = synthetic.results("none", 1) | {"cautions": [EVIL], "position": EVIL, "corpus": {"name": "[red]x[/red]"}}
-    show(found, tmp_path)
+    print_summary(found, tmp_path)
     out = capsys.readouterr().out
     assert "[red]x[/red]" in out.replace("\n", " ") and "[bold]d" in out
     assert not acting(out)

@@ -157,7 +157,7 @@ def test_resolvers_inside_settings(here: Path) -> None:
     first = results(here / "run")
     assert not [text for text in all_strings(first["config"]) if "${" in text]
     (here / "run" / "results.json").unlink()  # as if it had been killed before its end
-    assert "going on from step 2" in succeeded(command("train", here, "resume=run"))
+    assert "resuming from step 2" in succeeded(command("train", here, "resume=run"))
     assert results(here / "run")["config"] == first["config"]
     for _ in range(2):
         succeeded(command("evaluate", here, "run"))
@@ -175,7 +175,7 @@ def test_hydras_own_files_elsewhere_or_nowhere(here: Path, subdir: str) -> None:
     succeeded(command("evaluate", here, "run"))
     assert "tokens.txt" in succeeded(command("export", here, "run"))
     (here / "run" / "results.json").unlink()
-    assert "going on from step 2" in succeeded(command("train", here, "resume=run"))
+    assert "resuming from step 2" in succeeded(command("train", here, "resume=run"))
     assert results(here / "run")["config"] == first["config"]
 
 
@@ -187,7 +187,7 @@ def test_a_job_that_works_in_its_own_folder(here: Path) -> None:
     assert first["config"]["corpus"]["path"] == str(here / "text.txt")
     assert (here / "cache").is_dir()
     (here / "run" / "results.json").unlink()
-    assert "going on from step 2" in succeeded(command("train", here / "run", "resume=."))
+    assert "resuming from step 2" in succeeded(command("train", here / "run", "resume=."))
     assert results(here / "run")["config"] == first["config"]
     succeeded(command("evaluate", here / "run", "."))
     assert "tokens.txt" in succeeded(command("export", here, "run"))

@@ -54,7 +54,7 @@ def broken(*arguments: object, **named: object) -> None:
 def test_every_broken_hook_is_named_and_the_run_is_whole(
     run: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from embedlab.training.looker import guarded
+    from embedlab.training.view_callback import guard
 
     for kind, name in HOOKS:
 
@@ -62,7 +62,7 @@ def test_every_broken_hook_is_named_and_the_run_is_whole(
             raise RuntimeError("broken on purpose")
 
         hook.__name__ = name
-        monkeypatch.setattr(kind, name, guarded(hook))
+        monkeypatch.setattr(kind, name, guard(hook))
     results = run("callbacks.projector.steps=[2]")
     assert results["val"]["loss"] > 0
     for kind, name in HOOKS:

@@ -64,7 +64,7 @@ def test_resumed_from_another_folder_without_callbacks_last(relative: list[str],
 
     done = train(tmp_path / "elsewhere", f"resume={run}")
     assert done.returncode == 0, done.stdout
-    assert "going on from step 8" in done.stdout
+    assert "resuming from step 8" in done.stdout
     results: dict[str, Any] = json.loads((run / "results.json").read_text())
     assert results["config"]["corpus"]["path"] == str(home / "my.txt")
     assert results["config"]["output_dir"] == str(home / "outputs")
@@ -108,7 +108,7 @@ def test_a_run_of_an_earlier_version_is_resumed(relative: list[str], tmp_path: P
 
     done = train(tmp_path / "elsewhere", f"resume={run}")
     assert done.returncode == 0, done.stdout
-    assert "going on from step 4" in done.stdout
+    assert "resuming from step 4" in done.stdout
     assert json.loads((run / "results.json").read_text())["config"]["corpus"]["path"] == str(home / "my.txt")
 
 

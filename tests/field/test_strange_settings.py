@@ -25,7 +25,7 @@ REFUSED = [
     (["model.embedding_dim=1000000000", "model.n_heads=1"], "more than any machine holds"),
     (["corpus.path='~nobody-here/x.txt'"], "corpus.path=~nobody-here/x.txt names an unknown home folder"),
     (["callbacks.texts.temperature=-1"], "callbacks.texts.temperature=-1 is too small"),
-    (["+callbacks.x._target_=builtins.dict"], "callbacks.x is a dict, which is no callback of Lightning"),
+    (["+callbacks.x._target_=builtins.dict"], "callbacks.x is a dict, which is not a callback of Lightning"),
     (
         ["+callbacks.x._target_=lightning.pytorch.callbacks.Timer", "+callbacks.x.duration=3"],
         "callbacks.x cannot be made",

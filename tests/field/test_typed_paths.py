@@ -181,7 +181,7 @@ def test_a_whole_run_by_home_and_other_alphabets(tmp_path: Path) -> None:
     (tmp_path / "sortie é" / "results.json").unlink()  # as if it had been killed before its end
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    assert "going on from step 2" in succeeded(command("train", elsewhere, "resume='~/sortie é'", HOME=str(tmp_path)))
+    assert "resuming from step 2" in succeeded(command("train", elsewhere, "resume='~/sortie é'", HOME=str(tmp_path)))
     succeeded(command("evaluate", elsewhere, "~/sortie é", HOME=str(tmp_path)))
     assert "skipped" in succeeded(command("train", elsewhere, "resume=~/sortie é", HOME=str(tmp_path)))
     assert str(tmp_path / "é.txt") in succeeded(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from embedlab.training.resume.checkpoints import newest_whole
+from embedlab.training.resume.checkpoints import find_newest_intact
 from tests.commands import left_alone_by
 from tests.started import Started
 from tests.training.resume.moments import fill
@@ -60,7 +60,7 @@ def test_a_run_goes_on_after_room_was_made(start: Start, left_alone: dict[str, A
         line = error_of(failed)
         assert "cannot be written (No space left on device): make room and rerun the same command" in line
         assert line.endswith(f" with resume={run}")
-        found = newest_whole(run / "checkpoints")
+        found = find_newest_intact(run / "checkpoints")
         assert (found[1]["global_step"] if found else 0) == step
         assert not (run / "results.json").exists() and not list(run.glob(".results*"))
         (disk / "filler").unlink()
@@ -76,7 +76,7 @@ def test_a_sweep_goes_on_after_room_was_made(start: Start, left_alone: dict[str,
     checkpoints = disk / "sweeps" / "default" / "1" / "checkpoints"
     assert f"{checkpoints / 'last.ckpt'} cannot be written (No space left on device): make room" in error_of(failed)
     assert "sweep of 2 jobs: 2 failed" in failed.told, failed.told
-    found = newest_whole(checkpoints)
+    found = find_newest_intact(checkpoints)
     assert found is not None and found[1]["global_step"] == 50
     assert not list(checkpoints.glob(".*"))
     (disk / "filler").unlink()

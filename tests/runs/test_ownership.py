@@ -52,7 +52,7 @@ def test_event_files_are_known_by_host_process_and_time(tmp_path: Path) -> None:
     others = [event_file(tmp_path, pid=1), event_file(tmp_path, age=60), event_file(tmp_path, host="elsewhere")]
     assert set(own_events(tmp_path)) == {ours, ours_too}
 
-    history.cut_back(tmp_path, 5, {ours.relative_to(tmp_path).as_posix(): 4})
+    history.truncate(tmp_path, 5, {ours.relative_to(tmp_path).as_posix(): 4})
     assert ours.read_text() == "0123"
     assert not ours_too.exists(), "written after the checkpoint"
     assert all(other.read_text() == "0123456789" for other in others)
@@ -88,10 +88,10 @@ def test_nothing_is_cleared_without_a_marker(tmp_path: Path) -> None:
 
 def test_somebodys_metrics_csv_is_refused(tmp_path: Path) -> None:
     path = put(tmp_path / "metrics.csv", "epoch,loss\n1,2\n")
-    with pytest.raises(UserError, match="is none that a run wrote"):
-        history.cut_back(tmp_path, 0, {})
+    with pytest.raises(UserError, match="was not written by a run"):
+        history.truncate(tmp_path, 0, {})
     path.write_text("step,train/loss\n1,2\n2,3\n,note\n")
-    history.cut_back(tmp_path, 2, {})
+    history.truncate(tmp_path, 2, {})
     assert path.read_text().splitlines() == ["step,train/loss", "1,2", ",note"]
 
 

@@ -81,7 +81,7 @@ def test_two_commands_and_a_kill_train_each_job_once(command: Command, run: Run,
     jobs = folders(tmp_path)
     assert sorted(jobs) == ["1", "2", "3", "4"]
     assert sum(map(trained, jobs.values())) <= 4 + n_jobs, told  # the killed command's jobs were resumed once
-    going_on = [path for path in jobs.values() if "going on from step" in (path / "train.log").read_text()]
+    going_on = [path for path in jobs.values() if "resuming from step" in (path / "train.log").read_text()]
     assert len(going_on) <= n_jobs
 
 

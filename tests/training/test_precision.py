@@ -1,4 +1,4 @@
-"""Half precision: what cannot be computed is one line; what was is measured in float32."""
+"""Half precision: a missing kernel is a one-line error; evaluation is in float32."""
 
 from collections.abc import Callable
 
@@ -13,58 +13,58 @@ from embedlab.training.precision import in_float32, report_missing_kernels
 
 
 @pytest.mark.parametrize(
-    "told",
+    "message",
     [
         "\"addmm_impl_cpu_\" not implemented for 'Half'",
         "\"cumsum_out\" not implemented for 'BFloat16'\nmore lines",
         "linalg_solve: not supported for dtype Half",
     ],
 )
-def test_a_missing_kernel_is_one_line(told: str) -> None:
+def test_a_missing_kernel_is_one_line(message: str) -> None:
     with (
         pytest.raises(UserError, match=r"^trainer\.precision=16-true cannot be .*: give trainer\.precision=32-true$"),
         report_missing_kernels("16-true"),
     ):
-        raise RuntimeError(told)
+        raise RuntimeError(message)
 
 
-def test_other_errors_stay_what_they_are() -> None:
+def test_other_errors_pass_unchanged() -> None:
     with pytest.raises(RuntimeError, match="out of memory"), report_missing_kernels("16-true"):
         raise RuntimeError("out of memory")
 
 
-def test_constants_come_back_whole(make_config: Callable[..., Config]) -> None:
+def test_constants_regain_full_precision(make_config: Callable[..., Config]) -> None:
     shape = ("model.embedding_dim=24", "model.n_heads=12", "data.context_length=16")
     module = LanguageModule(make_config("position=alibi", *shape), np.ones(257, dtype=np.int64))
     slopes = module.model.scheme.slopes.clone()
     assert in_float32(module) is module
     module.to(torch.bfloat16)
-    assert not torch.equal(module.model.scheme.slopes.float(), slopes), "or a cast would do"
-    whole = in_float32(module)
-    assert torch.equal(whole.model.scheme.slopes, slopes)
-    assert torch.equal(whole.model.tokens.weight, module.model.tokens.weight.float())
-    assert torch.equal(whole.byte_lengths, module.byte_lengths)
+    assert not torch.equal(module.model.scheme.slopes.float(), slopes), "otherwise a cast would be enough"
+    full = in_float32(module)
+    assert torch.equal(full.model.scheme.slopes, slopes)
+    assert torch.equal(full.model.tokens.weight, module.model.tokens.weight.float())
+    assert torch.equal(full.byte_lengths, module.byte_lengths)
 
 
-def test_no_cast_and_no_state_dict_reaches_the_validation_sums(make_config: Callable[..., Config]) -> None:
+def test_validation_sums_are_neither_cast_nor_in_the_state_dict(make_config: Callable[..., Config]) -> None:
     module = LanguageModule(make_config("model.embedding_dim=16", "model.n_heads=2"), np.full(257, 3))
     module.on_validation_epoch_start()
     module.to(torch.bfloat16)
     batch = torch.zeros(8, 64, dtype=torch.int64)
-    for _ in range(200):  # 102,400 targets: in bfloat16 the count stands still at 131,072 and loses digits before
+    for _ in range(200):  # 102,400 targets: in bfloat16 the count stops growing at 131,072 and loses digits before that
         module.validation_step((batch, batch), 0)
-    nats, tokens, n_bytes = module.scored.tolist()
-    assert module.scored.dtype == torch.float64
+    nats, tokens, n_bytes = module.validation_sums.tolist()
+    assert module.validation_sums.dtype == torch.float64
     assert (tokens, n_bytes) == (102_400, 307_200)
     losses = module.model.losses(batch, batch)
     assert nats == pytest.approx(200 * losses.double().sum().item(), rel=1e-12)
-    assert not any("scored" in name for name in module.state_dict())
+    assert not any("validation_sums" in name for name in module.state_dict())
 
 
-def test_sums_are_on_the_cpu_where_the_device_knows_no_float64(
+def test_sums_are_on_the_cpu_if_the_device_has_no_float64(
     make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = LanguageModule(make_config("model.embedding_dim=16", "model.n_heads=2"), np.ones(257, dtype=np.int64))
     monkeypatch.setattr(LanguageModule, "device", torch.device("mps"))
     module.on_validation_epoch_start()
-    assert (module.scored.device.type, module.scored.dtype) == ("cpu", torch.float64)
+    assert (module.validation_sums.device.type, module.validation_sums.dtype) == ("cpu", torch.float64)

@@ -1,4 +1,4 @@
-"""What the next training step depends on, in every checkpoint, and its way back into a resumed run."""
+"""The state that the next training step depends on: saved in every checkpoint, restored in a resumed run."""
 
 import random
 from dataclasses import asdict
@@ -11,22 +11,24 @@ from lightning import Callback, Trainer
 
 from embedlab.runs.same_settings import plain
 from embedlab.training.module import LanguageModule
-from embedlab.training.resume.history import sizes_of_events
+from embedlab.training.resume.history import event_sizes
 
 
 class ResumeState(Callback):
-    """Added to every run, so that last.ckpt can be resumed from even with `callbacks.last=null`."""
+    """Callback of every run, so that its last.ckpt can be resumed even with `callbacks.last=null`."""
 
     def __init__(self) -> None:
-        self.finished = False  # training is: only what comes after is left to do
-        self.begun: dict[str, Any] | None = None  # the state in the checkpoint that this run resumes from
+        self.finished = False  # training is finished: only evaluation remains
+        self.resumed: dict[str, Any] | None = None  # the state in the checkpoint that this run resumes from
 
     def on_train_start(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
-        if self.begun is not None:
-            states = self.begun["random"]
-            restore_random_state(states if isinstance(states, dict) else states[trainer.global_rank])  # dict: 0.2.0
-            # Lightning loses it where it needs the length of an epoch early
-            trainer.train_dataloader.load_state_dict(self.begun["loader"])  # type: ignore[union-attr]
+        if self.resumed is not None:
+            states = self.resumed["random"]
+            restore_random_state(
+                states if isinstance(states, dict) else states[trainer.global_rank]
+            )  # a dict: embedlab 0.2.0
+            # Lightning loses the loader's state if it needs the length of an epoch early
+            trainer.train_dataloader.load_state_dict(self.resumed["loader"])  # type: ignore[union-attr]
 
     def on_train_end(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
         self.finished = True
@@ -34,7 +36,7 @@ class ResumeState(Callback):
     def on_save_checkpoint(self, trainer: Trainer, module: LanguageModule, checkpoint: dict[str, Any]) -> None:  # type: ignore[override]
         fit = trainer.fit_loop
         if not self.finished and fit.epoch_loop._should_check_val_fx(fit._data_fetcher):  # type: ignore[arg-type]
-            # Going on, Lightning passes over the validation that is done and counts the step once more for its loggers
+            # A resumed Lightning skips the finished validation and counts the step once more for its loggers
             checkpoint["loops"]["fit_loop"]["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
         checkpoint["embedlab"] = {
             "config": plain(asdict(module.config)),
@@ -45,22 +47,24 @@ class ResumeState(Callback):
             "threads": torch.get_num_threads(),
             "history": {
                 "step": fit.epoch_loop._batches_that_stepped,
-                "event_sizes": sizes_of_events(Path(trainer.default_root_dir)),
+                "event_sizes": event_sizes(Path(trainer.default_root_dir)),
             },
             "loader": trainer.train_dataloader.state_dict(),  # type: ignore[union-attr]
             "random": random_states(trainer),
         }
 
     def on_load_checkpoint(self, trainer: Trainer, module: LanguageModule, checkpoint: dict[str, Any]) -> None:  # type: ignore[override]
-        self.begun = checkpoint["embedlab"]
-        checkpoint["callbacks"] = moved(checkpoint["callbacks"], self.begun["folder"], trainer.default_root_dir)
-        if self.begun["finished"]:  # EarlyStopping would not stop again
+        self.resumed = checkpoint["embedlab"]
+        checkpoint["callbacks"] = replace_folder(
+            checkpoint["callbacks"], self.resumed["folder"], trainer.default_root_dir
+        )
+        if self.resumed["finished"]:  # otherwise EarlyStopping would not stop again
             self.finished = True
             trainer.fit_loop.epoch_loop.max_steps = checkpoint["global_step"]
 
 
 def random_states(trainer: Trainer) -> list[dict[str, Any]]:
-    """Return every rank's `random_state`, which all ranks call together."""
+    """Return the `random_state` of every rank; all ranks must call this together."""
     states = [random_state()]
     if trainer.world_size > 1:
         states *= trainer.world_size
@@ -69,29 +73,30 @@ def random_states(trainer: Trainer) -> list[dict[str, Any]]:
 
 
 def random_state() -> dict[str, Any]:
-    """States of every generator that training may draw from, as plain values and tensors."""
+    """Return the state of every generator that training may draw from, as plain values and tensors."""
     version, keys, *rest = random.getstate()
-    name, words, *place = np.random.get_state()
+    name, words, *position = np.random.get_state()
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": [name, torch.from_numpy(np.asarray(words, dtype=np.int64)), *place],
+        "numpy": [name, torch.from_numpy(np.asarray(words, dtype=np.int64)), *position],
         "python": [version, list(keys), *rest],
     }
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
+    """Set every generator to a `random_state`; CUDA's only if there are as many devices as before."""
     torch.set_rng_state(state["torch"])
     if len(state["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(state["cuda"])
-    name, words, *place = state["numpy"]
-    np.random.set_state((name, words.numpy().astype(np.uint32), *place))
+    name, words, *position = state["numpy"]
+    np.random.set_state((name, words.numpy().astype(np.uint32), *position))
     version, keys, *rest = state["python"]
     random.setstate((version, tuple(keys), *rest))
 
 
-def moved(value: Any, old: str, new: str) -> Any:
-    """The value with one folder put for another in all its strings: a run's folder may be moved and go on there."""
+def replace_folder(value: Any, old: str, new: str) -> Any:
+    """Return the value with folder `old` replaced by `new` in all strings, so that a moved run can resume."""
     if isinstance(value, dict):
-        return {moved(key, old, new): moved(item, old, new) for key, item in value.items()}
+        return {replace_folder(key, old, new): replace_folder(item, old, new) for key, item in value.items()}
     return value.replace(old, new) if isinstance(value, str) else value

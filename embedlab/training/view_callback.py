@@ -1,4 +1,4 @@
-"""Base of callbacks that only look into a run: whatever one raises is logged, and training goes on without it."""
+"""Base class of callbacks that only show a run: an exception in one is logged, and training continues without it."""
 
 import functools
 from collections.abc import Callable
@@ -11,21 +11,21 @@ from torch.nn import Module
 from embedlab.runs.looking import looking
 
 
-class Looker(Callback):
-    """A callback whose hooks cannot end a run: a subclass only defines them, and they are guarded."""
+class ViewCallback(Callback):
+    """A callback whose hooks cannot end a run: the hooks that a subclass defines are guarded."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name, hook in list(vars(cls).items()):
             if (name.startswith("on_") and callable(hook)) or name in ("setup", "teardown"):
-                setattr(cls, name, guarded(hook))
+                setattr(cls, name, guard(hook))
 
 
-def guarded(hook: Callable[..., Any]) -> Callable[..., None]:
-    """The hook, which logs what it raises and then leaves all modules in the mode (training or not) they were in."""
+def guard(hook: Callable[..., Any]) -> Callable[..., None]:
+    """Return a hook that logs exceptions, and after one restores each module's mode (training or evaluation)."""
 
     @functools.wraps(hook)
-    def call(self: Looker, trainer: Trainer, *arguments: Any, **named: Any) -> None:
+    def call(self: ViewCallback, trainer: Trainer, *arguments: Any, **named: Any) -> None:
         models = [argument for argument in arguments if isinstance(argument, Module)]
         modes = [(module, module.training) for model in models for module in model.modules()]
         done = False
