@@ -5,17 +5,15 @@ property of the page, so the same drawing serves both themes.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
 from string import Template
 
-from embedlab import __version__
 from embedlab.compare.charts.frame import Chart
 from embedlab.compare.charts.style import Style, css, properties
 from embedlab.compare.comparison import Comparison
-from embedlab.compare.finished_run import Run, clean
+from embedlab.compare.reproduction import reproduction
 from embedlab.compare.rows import Group, Row
 from embedlab.compare.varying import format_value
 from embedlab.compare.verdict import (
@@ -33,7 +31,6 @@ from embedlab.compare.verdict import (
 from embedlab.compare.wording import join_words
 
 MOST_ROWS = 400  # rows of a table on the page; all are in comparison.csv
-MOST_COMMANDS = 200
 METHOD = (
     "A row is the mean over seeds, with the 95 % interval of Student’s t. Differences from the baseline are paired by "
     "seed if runs share seeds (the same data order and initial weights), otherwise tested by Welch’s test; p-values "
@@ -62,7 +59,7 @@ def render_page(
     ]
     for group, drawn in zip(comparison.groups, charts, strict=True):
         parts += [*_answer(comparison, group), *_ranking(comparison, group, styles), *_charts(group, drawn)]
-    parts += [*_warnings(comparison), *_reproduction(comparison.runs, command), *_excluded(comparison)]
+    parts += [*_warnings(comparison), *reproduction(comparison.runs, command), *_excluded(comparison)]
     template = Template(files("embedlab.compare").joinpath("template.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=escape(title),
@@ -195,32 +192,6 @@ def _warnings(comparison: Comparison) -> Iterator[str]:
         _list(comparison.notes, "notes card") if comparison.notes else "<p>No warning: the runs were treated alike.</p>"
     )
     yield "</section>"
-
-
-def _reproduction(runs: Sequence[Run], command: str) -> Iterator[str]:
-    yield "<section><h2>How to reproduce it</h2>"
-    yield f'<pre class="card" tabindex="0">{escape(clean(command, 10_000))}</pre>'
-    commands = list(dict.fromkeys(text for run in runs if (text := run.text("command", most=10_000))))
-    if commands:
-        shown = "\n".join(commands[:MOST_COMMANDS])
-        rest = f"\n… and {len(commands) - MOST_COMMANDS} more" if len(commands) > MOST_COMMANDS else ""
-        yield (
-            f"<details><summary>{len(commands)} commands that made the runs</summary>"
-            f'<pre class="card" tabindex="0">{escape(shown + rest)}</pre></details>'
-        )
-    found: Counter[tuple[tuple[str, str], ...]] = Counter()
-    for run in runs:
-        versions = run.part("versions")
-        versions = versions if isinstance(versions, dict) else {}
-        named = [(clean(name, 80), run.text("versions", name)) for name in sorted(versions)]
-        git = [("commit", run.text("git", "commit")[:12])] if run.text("git", "commit") else []
-        found[(*((name, text) for name, text in named if text), *git)] += 1
-    yield '<div class="card scroll" tabindex="0" role="region" aria-label="Versions"><table>'
-    yield '<thead><tr><th scope="col">versions</th><th scope="col">runs</th></tr></thead><tbody>'
-    for versions, count in found.most_common(20):
-        words = ", ".join(f"{name} {text}" for name, text in versions) or "not recorded"
-        yield f'<tr><td style="white-space:normal">{escape(words)}</td><td>{count}</td></tr>'
-    yield f"</tbody></table></div><p>Report by embedlab {__version__}.</p></section>"
 
 
 def _excluded(comparison: Comparison) -> Iterator[str]:
