@@ -24,28 +24,28 @@ from embedlab import sweep
 from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
 from embedlab.config.home import expand_user, is_utf8
-from embedlab.config.optional import REPLACED, replaced
-from embedlab.config.overrides import literal, override, quote_values, unquoted
-from embedlab.config.paths import whole_paths, with_values
+from embedlab.config.optional import REPLACED, replaced_launcher
+from embedlab.config.overrides import escape_literal, override, quote_values, unquote
+from embedlab.config.paths import absolute_paths, with_values
 from embedlab.config.tree import CONF
 from embedlab.data.finished import finished_results
 from embedlab.distributed.launcher import device_count, train_on
 from embedlab.positions.check import check_config, register
-from embedlab.runs.before import Before
 from embedlab.runs.escaping import printable
-from embedlab.runs.folder import OTHER_SWEEP, ElsewhereError, lock_folder, write_error
+from embedlab.runs.folder import OTHER_SWEEP, FolderInUseError, lock_folder, write_error
 from embedlab.runs.full_disk import full_disk, report_full_disk
 from embedlab.runs.ownership import ERROR, check_folder, check_sweep, claim, is_marked
 from embedlab.runs.read_config import recorded_overrides
-from embedlab.runs.record import computed, record
+from embedlab.runs.record import computed_values, record
 from embedlab.runs.results import diverged_line
-from embedlab.runs.signals import STATUSES, at_once, handled_by, requeue_on_timeout
+from embedlab.runs.rollback import Rollback
+from embedlab.runs.signals import STATUSES, exit_at_once, handle_signals, requeue_on_timeout
 from embedlab.runs.streams import accept_any_text
 from embedlab.sweep.progress import time_left
 
 log = logging.getLogger("embedlab")
 FLAGS = (("-r", "--run"), ("-m", "--multirun"), ("-c", "--cfg"), ("-i", "--info"), ("-sc", "--shell-completion"))
-before: list[Before] = []  # of the run that this command is; CheckOutputFolder adds it, since Hydra tells jobs nothing
+rollbacks: list[Rollback] = []  # of the run that this command starts; CheckOutputFolder adds it: Hydra passes jobs nothing
 OVERRIDE = re.compile(r"[^-=][^=]*=|~[^/]*$")  # KEY=VALUE, +KEY=VALUE, ~KEY; never an option
 
 
@@ -82,7 +82,7 @@ def expand_resume(arguments: list[str]) -> list[str]:
     given = [argument for argument in arguments if argument.startswith("resume=")]
     if not given:
         return arguments
-    folder = Path(os.path.abspath(expand_user(unquoted(given[-1].removeprefix("resume=")), "resume")))
+    folder = Path(os.path.abspath(expand_user(unquote(given[-1].removeprefix("resume=")), "resume")))
     if not (folder / ".hydra" / "overrides.yaml").is_file():
         raise UserError(f"{given[-1]} holds no .hydra/overrides.yaml: give the folder of an interrupted run")
     one_run = ["hydra.mode=RUN", override("hydra.run.dir", str(folder))]  # a job of a sweep is resumed alone
@@ -113,13 +113,13 @@ def job(cfg: DictConfig) -> float:
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
-        with requeue_on_timeout(), handled_by(at_once), report_full_disk(folder):
+        with requeue_on_timeout(), handle_signals(exit_at_once), report_full_disk(folder):
             claim(folder)
             return run_or_skip(cfg, folder, wait=bool(HydraConfig.get().sweeper.get("wait")))
-    except ElsewhereError:
+    except FolderInUseError:
         if in_sweep:
             raise
-        for one in before:
+        for one in rollbacks:
             one.restore_record()
         sys.exit(printable(f"error: another process works in {folder}: wait for it, or give another folder"))
     except SystemExit as stop:
@@ -132,7 +132,7 @@ def job(cfg: DictConfig) -> float:
             log.error("error: %s", line)
             raise JobFailedError(line) from None
         if isinstance(error, UserError):
-            put_back()
+            restore_folder()
             here = f" with resume={folder}" if full_disk(error) and folder.exists() else ""
             sys.exit(printable(f"error: {error}{here}"))
         if isinstance(error, BrokenPipeError):
@@ -141,11 +141,11 @@ def job(cfg: DictConfig) -> float:
 
 
 def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
-    """Train unless that is done already; ElsewhereError where another process is at it."""
-    values = computed(cfg)  # once: ${now:%f} is another the next time
-    cfg = with_values(cfg, literal(values))
-    values |= whole_paths(cfg, Path(HydraConfig.get().runtime.cwd))
-    cfg = with_values(cfg, literal(values))
+    """Train unless that is done already; FolderInUseError where another process is at it."""
+    values = computed_values(cfg)  # once: ${now:%f} is another the next time
+    cfg = with_values(cfg, escape_literal(values))
+    values |= absolute_paths(cfg, Path(HydraConfig.get().runtime.cwd))
+    cfg = with_values(cfg, escape_literal(values))
     config = check_config(cfg)
     with lock_folder(folder, wait):
         told = HydraConfig.get().sweeper
@@ -185,10 +185,10 @@ def remedy() -> str:
     return f"for these, start a new run: python train.py {shlex.join(given.values())}"
 
 
-def put_back() -> None:
+def restore_folder() -> None:
     """Leave the run's folder as it was before this command, where the command failed before the run began."""
-    for one in before:
-        one.put_back(log=f"{HydraConfig.get().job.name}.log")
+    for one in rollbacks:
+        one.restore_folder(log=f"{HydraConfig.get().job.name}.log")
 
 
 class CheckOutputFolder(Callback):
@@ -199,14 +199,14 @@ class CheckOutputFolder(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
         if (launcher := config.hydra.runtime.choices["hydra/launcher"]) in REPLACED:
-            sys.exit(f"error: {replaced(launcher)}")
+            sys.exit(f"error: {replaced_launcher(launcher)}")
         self._prepare(config, "sweep", check_sweep)
 
     def _prepare(self, config: DictConfig, kind: str, check: Callable[[Path], None]) -> None:
         try:
             folder = whole_folder(config, kind)
             if kind == "run":
-                before[:] = [Before(Path(folder))]
+                rollbacks[:] = [Rollback(Path(folder))]
             make_folder(config, kind, Path(folder), check)
         except UserError as error:  # Hydra would turn it into a warning
             sys.exit(printable(f"error: {error}"))

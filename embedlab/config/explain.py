@@ -8,7 +8,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from embedlab.config.help import setting_names
-from embedlab.config.optional import REPLACED, needed_extra, replaced
+from embedlab.config.optional import REPLACED, install_hint, replaced_launcher
 
 HELP = "`python train.py --help` lists all"
 
@@ -31,14 +31,14 @@ def explain(error: Exception) -> str:
     if missing := re.search(r"Could not find '(.+)/(.+?)'", text):
         group, name = missing.groups()
         if group == "hydra/launcher" and name in REPLACED:
-            return replaced(name)
-        if group == "hydra/launcher" and (remedy := needed_extra(name)):
+            return replaced_launcher(name)
+        if group == "hydra/launcher" and (remedy := install_hint(name)):
             return f"{group}={name} is not installed: {remedy}"
         known = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
         choices = f"give one of {', '.join(known)}" if known else HELP
         return f"{group}={name} is unknown: {choices}"
     if missing := re.search(r"In 'hydra/launcher/(.+)': Could not load 'hydra/launcher/(.+)'", text):
-        return f"hydra/launcher={missing[1]} is not installed: {needed_extra(missing[2]) or HELP}"
+        return f"hydra/launcher={missing[1]} is not installed: {install_hint(missing[2]) or HELP}"
     if unknown := re.search(r"use \+(.+)", text):
         return f"{unknown[1]} names no setting{_suggestion(unknown[1])}: {HELP}"
     if wrong := re.search(r"Error merging override (.+)", text):

@@ -13,7 +13,7 @@ EXTRAS = {"submitit_slurm": "slurm"}
 REPLACED = ("basic", "joblib", "local", "submitit_local")  # by the default launcher, processes
 
 
-def replaced(launcher: str) -> str:
+def replaced_launcher(launcher: str) -> str:
     """Return what to give instead of a launcher that the default one has replaced."""
     return (
         f"hydra/launcher={launcher} is no longer there: leave it out, jobs run side by side by themselves "
@@ -21,7 +21,7 @@ def replaced(launcher: str) -> str:
     )
 
 
-def needed_extra(launcher: str) -> str | None:
+def install_hint(launcher: str) -> str | None:
     """How to get this config of hydra/launcher; None for one that no package of ours brings."""
     extra = EXTRAS.get(launcher)
     return extra and f"pip install -e '.[{extra}]' brings it; or leave hydra/launcher out, for one job after another"

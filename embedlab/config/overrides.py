@@ -16,18 +16,18 @@ BARE = re.compile(r"[\w /\\.+$%*@?|:\t-]*", re.A)
 PARTS = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[\[\],{}()]|(?:\$\{[^}]*\}|[^\[\],{}()'"])+|.""", re.S)
 
 
-def quoted(value: str) -> str:
+def quote(value: str) -> str:
     r"""Return a text as Hydra's grammar reads it back, whatever characters it holds.
 
-    >>> quoted(r"a\\b, it's")
+    >>> quote(r"a\\b, it's")
     "'a\\\\b, it\\'s'"
     """
     return QuotedString(value, Quote.single).with_quotes()
 
 
-def unquoted(value: str) -> str:
+def unquote(value: str) -> str:
     """Return the text that a value stands for, in quotes (which the shell has left) or bare."""
-    if value[:1] + value[-1:] in ("''", '""') and is_read(f"x={value}"):
+    if value[:1] + value[-1:] in ("''", '""') and is_parsable(f"x={value}"):
         return str(OverridesParser.create().parse_override(f"x={value}").value())
     return value
 
@@ -38,38 +38,38 @@ def override(key: str, value: Any) -> str:
     >>> override("corpus.path", ["a b.txt", "c.txt"])
     "corpus.path=['a b.txt','c.txt']"
     """
-    return f"{key}={as_override(value)}"
+    return f"{key}={format_value(value)}"
 
 
-def as_override(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Return a plain value in Hydra's grammar.
 
-    >>> as_override([{"a": "b c"}, 1.5, None])
+    >>> format_value([{"a": "b c"}, 1.5, None])
     "[{'a':'b c'},1.5,null]"
     """
-    return _written(literal(value))
+    return _written(escape_literal(value))
 
 
-def literal(value: Any) -> Any:
+def escape_literal(value: Any) -> Any:
     r"""Return the value as OmegaConf keeps it without reading it: ${now:%H} stands for itself.
 
-    >>> literal(["${x}"])
+    >>> escape_literal(["${x}"])
     ['\\${x}']
     """
     if isinstance(value, list):
-        return [*map(literal, value)]
+        return [*map(escape_literal, value)]
     if isinstance(value, dict):
-        return {key: literal(item) for key, item in value.items()}
+        return {key: escape_literal(item) for key, item in value.items()}
     return re.sub(r"(\\*)\$\{", r"\1\1\\${", value) if isinstance(value, str) else value
 
 
 def _written(value: Any) -> str:
     if isinstance(value, str):
-        return quoted(value)
+        return quote(value)
     if isinstance(value, list):
         return f"[{','.join(map(_written, value))}]"
     if isinstance(value, dict):
-        return "{" + ",".join(f"{quoted(str(key))}:{_written(item)}" for key, item in value.items()) + "}"
+        return "{" + ",".join(f"{quote(str(key))}:{_written(item)}" for key, item in value.items()) + "}"
     return json.dumps(value)  # numbers, true, false, null
 
 
@@ -81,10 +81,10 @@ def quote_values(arguments: list[str]) -> list[str]:
     >>> quote_values(["corpus.path=[~/a.txt,données/b.txt]", "seed=1"])
     ["corpus.path=['~/a.txt','données/b.txt']", 'seed=1']
     """
-    return [next(filter(is_read, (argument, *_tries(argument))), argument) for argument in arguments]
+    return [next(filter(is_parsable, (argument, *_tries(argument))), argument) for argument in arguments]
 
 
-def is_read(argument: str) -> bool:
+def is_parsable(argument: str) -> bool:
     """Whether Hydra's grammar can read the override."""
     try:
         OverridesParser.create().parse_override(argument)
@@ -101,7 +101,7 @@ def _tries(argument: str) -> Iterator[str]:
     parts = PARTS.findall(value)
     yield f"{key}={''.join(part if BARE.fullmatch(part) or part[0] in MARKS else _quoted_part(part) for part in parts)}"
     if not {"[", "{", ","} & set(parts):
-        yield f"{key}={quoted(value)}"
+        yield f"{key}={quote(value)}"
 
 
 MARKS = "[],{}()'\""
@@ -110,4 +110,4 @@ MARKS = "[],{}()'\""
 def _quoted_part(part: str) -> str:
     """Return the part in quotes, the blanks around it outside."""
     text = part.strip()
-    return part.replace(text, quoted(text), 1) if text else part
+    return part.replace(text, quote(text), 1) if text else part

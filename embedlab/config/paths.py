@@ -13,7 +13,7 @@ PATHS = ("output_dir", "cache_dir", "corpus.path", "model.token_table.path")
 FILES = "file"  # in `position`, at any depth: schemes hold schemes
 
 
-def whole_paths(cfg: DictConfig, base: Path) -> dict[str, Any]:
+def absolute_paths(cfg: DictConfig, base: Path) -> dict[str, Any]:
     """{setting: value} for each setting of `cfg` that holds a path relative to `base`, with whole paths instead.
 
     `corpus.path=my.txt` given in /home/me -> {"corpus.path": "/home/me/my.txt"}. Values that cannot be read are

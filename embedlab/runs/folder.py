@@ -16,7 +16,7 @@ from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.runs.ownership import ERROR, LOCK, RUNNING
 from embedlab.runs.results import Results
-from embedlab.runs.same_settings import differences, plain
+from embedlab.runs.same_settings import deciding_settings, differences
 
 BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"  # in the folder's checkpoints/
 LONGEST_NAME = 255  # bytes; the file systems' limit
@@ -24,7 +24,7 @@ OTHER_SWEEP = "give sweep_name=ANOTHER, or move the folder away"  # where a fini
 LONGEST = 120  # characters; file names end at 255 bytes, and files below get names of their own
 
 
-class ElsewhereError(Exception):
+class FolderInUseError(Exception):
     """Another process works on this job now."""
 
 
@@ -40,7 +40,7 @@ def job_folder(overrides: str) -> str:
     return f"{safe[:LONGEST]}-{digest[:8]}"
 
 
-def fitting(subdir: str) -> str:
+def fit_subdir(subdir: str) -> str:
     """Return hydra.sweep.subdir as it is, or a name for it where a file system would refuse it or it leaves the sweep.
 
     ${hydra:job.override_dirname} holds whatever the overrides hold: a path's slashes and dots, and hundreds of letters.
@@ -52,14 +52,14 @@ def fitting(subdir: str) -> str:
 
 @contextmanager
 def lock_folder(folder: Path, wait: bool) -> Iterator[None]:
-    """Nobody else works in the folder meanwhile; ElsewhereError where somebody does and `wait` is false.
+    """Nobody else works in the folder meanwhile; FolderInUseError where somebody does and `wait` is false.
 
     The system frees the lock when its process ends, however it ends.
     """
     try:
         lock = FileLock(folder / LOCK).acquire(timeout=-1 if wait else 0)
     except Timeout:
-        raise ElsewhereError(folder.name) from None
+        raise FolderInUseError(folder.name) from None
     with lock:
         (folder / RUNNING).write_text(str(os.getpid()), encoding="utf-8")
         try:
@@ -68,7 +68,7 @@ def lock_folder(folder: Path, wait: bool) -> Iterator[None]:
             (folder / RUNNING).unlink(missing_ok=True)
 
 
-def results_of(folder: Path, config: Config, remedy: str) -> Results | None:
+def read_finished(folder: Path, config: Config, remedy: str) -> Results | None:
     """results.json of a finished run; None where there is none.
 
     Raises UserError, with the `remedy`, where the run had other settings.
@@ -78,21 +78,21 @@ def results_of(folder: Path, config: Config, remedy: str) -> Results | None:
         return None
     try:
         results: Results = json.loads(path.read_bytes())
-        then = plain(results["config"])
+        then = deciding_settings(results["config"])
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} cannot be read ({error}): move the folder away to run the job anew") from error
-    now = json.loads(json.dumps(plain(asdict(config))))
+    now = json.loads(json.dumps(deciding_settings(asdict(config))))
     if changed := differences(then, now):
         raise UserError(f"{folder} was finished with other settings ({'; '.join(changed[:3])}): {remedy}")
     return results
 
 
-def interrupted(folder: Path) -> bool:
+def has_checkpoint(folder: Path) -> bool:
     """Whether there is a checkpoint to go on from."""
     return any((folder / "checkpoints" / name).exists() for name in (LAST, PREVIOUS))
 
 
-def killed(folder: Path) -> bool:
+def was_killed(folder: Path) -> bool:
     """Whether a process began the job and told nothing of its end."""
     if not (folder / RUNNING).exists():
         return False

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from embedlab.config.errors import UserError
-from embedlab.runs.looking import LOG
+from embedlab.runs.view_failures import LOG
 
 ERROR = "error.txt"
 RUNNING = ".running"  # the process that works on the job; one that was killed leaves it

@@ -12,7 +12,7 @@ from yaml import YAMLError
 
 from embedlab.config.errors import UserError
 from embedlab.config.overrides import override
-from embedlab.config.paths import whole_paths, with_values
+from embedlab.config.paths import absolute_paths, with_values
 from embedlab.config.tree import CONF, GROUPS, Config
 
 
@@ -36,7 +36,7 @@ def read_config(folder: Path, overrides: Sequence[str] = ()) -> DictConfig:
     for text in overrides:
         try:
             given = OmegaConf.from_dotlist([text])
-            cfg = OmegaConf.merge(cfg, with_values(given, whole_paths(given, Path.cwd())))
+            cfg = OmegaConf.merge(cfg, with_values(given, absolute_paths(given, Path.cwd())))
         except (OmegaConfBaseException, YAMLError) as error:
             raise UserError(f"{text}: {_first_line(error)}") from error
     assert isinstance(cfg, DictConfig)
@@ -58,7 +58,7 @@ def relative_paths(folder: Path, saved: DictConfig) -> dict[str, Any]:
     """{setting: whole path} of those that embedlab 0.2.0 recorded as they were given, in another working folder."""
     with suppress(OmegaConfBaseException, YAMLError, OSError):
         if base := OmegaConf.select(OmegaConf.load(folder / ".hydra" / "hydra.yaml"), "hydra.runtime.cwd"):
-            return whole_paths(saved, Path(base))
+            return absolute_paths(saved, Path(base))
     return {}
 
 

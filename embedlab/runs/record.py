@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from embedlab.config.home import home_paths
-from embedlab.config.overrides import literal, override
+from embedlab.config.overrides import escape_literal, override
 from embedlab.runs.atomic_write import atomic_write
 
 FOLDER = ".hydra"  # Hydra's name for it; hydra.output_subdir=null leaves it to us
@@ -17,7 +17,7 @@ RESOLVER = re.compile(r"\$\{\s*[\w.]+\s*:")  # ${now:%H}, ${hydra:job.num}, ${oc
 JOBS_OWN = re.compile(r"\$\{\s*(now|hydra)\s*:")  # what another moment, or another job, would compute otherwise
 
 
-def computed(cfg: DictConfig, pattern: re.Pattern[str] = RESOLVER) -> dict[str, Any]:
+def computed_values(cfg: DictConfig, pattern: re.Pattern[str] = RESOLVER) -> dict[str, Any]:
     """Return {dotted key: value} of the settings that a resolver computes; their values are not the same tomorrow.
 
     The run's folder is left to Hydra: a run may be moved.
@@ -47,7 +47,7 @@ def record(folder: Path, cfg: DictConfig, overrides: Sequence[str], values: dict
         return
     written = copy.deepcopy(cfg)
     for key, value in values.items():
-        OmegaConf.update(written, key, literal(value))
+        OmegaConf.update(written, key, escape_literal(value))
     kept.mkdir(exist_ok=True)
     given = [*overrides, *(override(key, value) for key, value in values.items())]
     for name, content in (("config.yaml", written), ("overrides.yaml", OmegaConf.create(list(dict.fromkeys(given))))):

@@ -224,15 +224,15 @@ class Results(Setup, Measured):
 def write_results(path: Path, results: Results) -> None:
     """Write results.json as strict JSON, at once or not at all."""
     with atomic_write(path) as file:
-        json.dump(finite(results), file, indent=1, ensure_ascii=False, allow_nan=False)
+        json.dump(replace_nonfinite(results), file, indent=1, ensure_ascii=False, allow_nan=False)
 
 
-def finite(value: Any) -> Any:
+def replace_nonfinite(value: Any) -> Any:
     """Return the value with None for each NaN and infinity in it, which JSON does not know."""
     if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
+        return {key: replace_nonfinite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
+        return [replace_nonfinite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

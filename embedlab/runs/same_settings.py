@@ -4,19 +4,19 @@ from typing import Any
 
 from embedlab.config.paths import is_path, same_path
 
-PLACES = ("run_dir", "output_dir", "cache_dir", "sweep_name")  # they say where, not what
+LOCATIONS = ("run_dir", "output_dir", "cache_dir", "sweep_name")  # they say where, not what
 
 
-def plain(config: dict[str, Any]) -> dict[str, Any]:
+def deciding_settings(config: dict[str, Any]) -> dict[str, Any]:
     """The settings that decide what a run computes, as JSON holds them; the run's own folder reads RUN."""
-    return {key: _plain(value, config["run_dir"]) for key, value in config.items() if key not in PLACES}
+    return {key: _json_value(value, config["run_dir"]) for key, value in config.items() if key not in LOCATIONS}
 
 
-def _plain(value: Any, run_dir: str) -> Any:
+def _json_value(value: Any, run_dir: str) -> Any:
     if isinstance(value, dict):
-        return {str(key): _plain(item, run_dir) for key, item in value.items()}
+        return {str(key): _json_value(item, run_dir) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item, run_dir) for item in value]
+        return [_json_value(item, run_dir) for item in value]
     return value.replace(run_dir, "RUN") if isinstance(value, str) else value
 
 

@@ -15,7 +15,7 @@ STATUSES = {128 + number for number in SIGNALS}
 
 
 @contextmanager
-def handled_by(handler: Callable[[int, Any], None]) -> Iterator[None]:
+def handle_signals(handler: Callable[[int, Any], None]) -> Iterator[None]:
     """Send all signals to `handler`, and restore the handlers afterwards. Threads get no signals: do nothing there."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -28,7 +28,7 @@ def handled_by(handler: Callable[[int, Any], None]) -> Iterator[None]:
             signal.signal(number, old)
 
 
-def at_once(number: int, frame: Any) -> None:
+def exit_at_once(number: int, frame: Any) -> None:
     """Exit at once: the handler for moments when nothing would be lost."""
     raise SystemExit(128 + number)
 

@@ -19,14 +19,14 @@ from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.model.embeddings import LanguageModel
 from embedlab.model.pretrained import load_table
-from embedlab.runs.folder import LAST, PREVIOUS, interrupted
+from embedlab.runs.folder import LAST, PREVIOUS, has_checkpoint
 from embedlab.runs.full_disk import full_disk
-from embedlab.runs.looking import failed_looks, looking
 from embedlab.runs.ownership import note_process, was_started
 from embedlab.runs.provenance import git_state, versions
-from embedlab.runs.results import SCHEMA, Measured, Results, finite, write_results
+from embedlab.runs.results import SCHEMA, Measured, Results, replace_nonfinite, write_results
 from embedlab.runs.same_inputs import Inputs
-from embedlab.runs.same_settings import differences, plain
+from embedlab.runs.same_settings import deciding_settings, differences
+from embedlab.runs.view_failures import log_view_failure, view_cautions
 from embedlab.runs.weights import about_checkpoint
 from embedlab.training.best import best_checkpoint, load_weights
 from embedlab.training.cautions import NOT_BEST, cautions
@@ -105,10 +105,10 @@ def train(config: Config, measure: Measure) -> Results | None:
         for callback in callbacks:
             if hasattr(callback, "on_results"):
                 callback.on_results(trainer, results)  # ours; Lightning knows no moment after the last evaluation
-    results["cautions"] += failed_looks(folder)
+    results["cautions"] += view_cautions(folder)
     write_results(folder / "results.json", results)
     folder.joinpath("checkpoints", PREVIOUS).unlink(missing_ok=True)
-    with looking(folder, "the table at the end"):
+    with log_view_failure(folder, "the table at the end"):
         show(results, folder)
     return results
 
@@ -120,7 +120,7 @@ def take_up(config: Config, folder: Path, inputs: Inputs) -> Path | None:
     """
     found = newest_whole(folder / "checkpoints")
     if found is None:
-        if interrupted(folder):
+        if has_checkpoint(folder):
             log.warning("no checkpoint is whole: starting anew")
         elif was_started(folder):
             log.warning("no checkpoint was saved before the run was stopped: starting anew")
@@ -133,7 +133,7 @@ def take_up(config: Config, folder: Path, inputs: Inputs) -> Path | None:
             f"{path} cannot be resumed from: it is another program's, or was saved with callbacks.last=null by "
             "embedlab 0.2.0: start a new run"
         )
-    if changed := differences(state["config"], plain(asdict(config))):
+    if changed := differences(state["config"], deciding_settings(asdict(config))):
         raise UserError(
             f"{folder} was begun with other settings ({'; '.join(changed[:3])}): "
             "give those, or another folder for these"
@@ -189,7 +189,7 @@ def collect(
     }
     if sha256 is not None:
         results["checkpoint_sha256"] = sha256
-    return finite(results)
+    return replace_nonfinite(results)
 
 
 def build_trainer(config: Config, callbacks: list[lightning.Callback]) -> lightning.Trainer:

@@ -17,17 +17,16 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from embedlab.config.errors import UserError
+from embedlab.config.overrides import format_value, quote
 from embedlab.config.tree import Config
 from embedlab.distributed.launcher import device_count
 from embedlab.runs.folder import (
     OTHER_SWEEP,
-    ElsewhereError,
-    as_override,
+    FolderInUseError,
     job_folder,
-    killed,
     lock_folder,
-    quoted,
-    results_of,
+    read_finished,
+    was_killed,
     write_error,
 )
 from embedlab.sweep.progress import names, spoken, time_left
@@ -49,13 +48,13 @@ def test_other_overrides_get_other_names(one: str, other: str) -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\\\\'${}"), max_size=30))
 def test_any_text_comes_back_from_hydras_grammar(text: str) -> None:
-    override = OverridesParser.create().parse_override(f"key={quoted(text)}")
+    override = OverridesParser.create().parse_override(f"key={quote(text)}")
     assert OmegaConf.create({"key": override.value()}).key == text
 
 
 def test_a_value_of_any_kind_comes_back_from_hydras_grammar() -> None:
     value = ["it's", {"name": "stripes", "file": "a\\b,c=[d] ${e}.py", "scale": 1.5, "on": None, "off": False}, []]
-    override = OverridesParser.create().parse_override(f"key={as_override(value)}")
+    override = OverridesParser.create().parse_override(f"key={format_value(value)}")
     assert OmegaConf.to_container(OmegaConf.create({"key": override.value()}).key, resolve=True) == value
 
 
@@ -67,17 +66,17 @@ def test_plain_overrides_are_the_name() -> None:
 
 def test_a_finished_job_must_have_had_the_same_settings(make_config: MakeConfig, tmp_path: Path) -> None:
     config = make_config("position=none")
-    assert results_of(tmp_path, config, OTHER_SWEEP) is None
+    assert read_finished(tmp_path, config, OTHER_SWEEP) is None
     path = tmp_path / "results.json"
     path.write_text(json.dumps({"config": asdict(config)}))
-    assert results_of(tmp_path, config, OTHER_SWEEP) is not None
+    assert read_finished(tmp_path, config, OTHER_SWEEP) is not None
     elsewhere = make_config("position=none", "run_dir=/moved", "cache_dir=/other")
-    assert results_of(tmp_path, elsewhere, OTHER_SWEEP) is not None
+    assert read_finished(tmp_path, elsewhere, OTHER_SWEEP) is not None
     with pytest.raises(UserError, match=r"other settings \(optimizer\.lr=0\.002, now 0\.01\): give sweep_name="):
-        results_of(tmp_path, make_config("position=none", "optimizer.lr=0.01"), OTHER_SWEEP)
+        read_finished(tmp_path, make_config("position=none", "optimizer.lr=0.01"), OTHER_SWEEP)
     path.write_text("{")
     with pytest.raises(UserError, match="cannot be read"):
-        results_of(tmp_path, config, OTHER_SWEEP)
+        read_finished(tmp_path, config, OTHER_SWEEP)
 
 
 def hold_and_die(folder: Path) -> None:
@@ -88,18 +87,18 @@ def hold_and_die(folder: Path) -> None:
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
 def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     with lock_folder(tmp_path, wait=False):
-        assert not killed(tmp_path)
-        with pytest.raises(ElsewhereError), lock_folder(tmp_path, wait=False):
+        assert not was_killed(tmp_path)
+        with pytest.raises(FolderInUseError), lock_folder(tmp_path, wait=False):
             pass
-    assert not killed(tmp_path)
+    assert not was_killed(tmp_path)
     process = multiprocessing.get_context("fork").Process(target=hold_and_die, args=(tmp_path,))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    assert killed(tmp_path)
+    assert was_killed(tmp_path)
     with lock_folder(tmp_path, wait=False):
         pass
-    assert not killed(tmp_path)
+    assert not was_killed(tmp_path)
 
 
 def hold_and_leave_a_child(folder: Path) -> None:

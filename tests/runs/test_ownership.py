@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from embedlab.config.errors import UserError
-from embedlab.runs.before import Before
 from embedlab.runs.ownership import MARK, check_folder, claim, foreign, is_marked, note_process, own_events, own_history
+from embedlab.runs.rollback import Rollback
 from embedlab.training.resume import history
 
 
@@ -104,16 +104,16 @@ def test_a_finished_run_of_an_earlier_version_is_known(tmp_path: Path) -> None:
 
 def test_a_command_that_fails_leaves_the_record_of_the_run(tmp_path: Path) -> None:
     record = put(tmp_path / "run" / ".hydra" / "overrides.yaml", "- seed=1\n")
-    before = Before(tmp_path / "run")
+    rollback = Rollback(tmp_path / "run")
     record.write_text("- seed=2\n")
     put(tmp_path / "run" / "train.log")
-    before.put_back(log="train.log")
+    rollback.restore_folder(log="train.log")
     assert record.read_text() == "- seed=1\n"
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".hydra"]
 
 
 def test_a_command_that_fails_removes_no_run_that_another_has_begun(tmp_path: Path) -> None:
-    before = Before(tmp_path / "run")
+    rollback = Rollback(tmp_path / "run")
     put(tmp_path / "run" / ".running")
-    before.put_back(log="train.log")
+    rollback.restore_folder(log="train.log")
     assert (tmp_path / "run" / ".running").exists()

@@ -3,7 +3,7 @@
 import pytest
 
 from embedlab.runs.same_inputs import Inputs
-from embedlab.runs.same_settings import differences, plain
+from embedlab.runs.same_settings import deciding_settings, differences
 
 
 def test_each_setting_that_differs_is_named() -> None:
@@ -16,7 +16,7 @@ def test_each_setting_that_differs_is_named() -> None:
 def test_places_are_no_settings() -> None:
     there = {"run_dir": "/a/run", "output_dir": "/a", "callbacks": {"best": {"dirpath": "/a/run/checkpoints"}}}
     here = {"run_dir": "/b", "output_dir": "/c", "callbacks": {"best": {"dirpath": "/b/checkpoints"}}}
-    assert plain(there) == plain(here)
+    assert deciding_settings(there) == deciding_settings(here)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from embedlab.config.paths import same_path, whole_paths, with_values
+from embedlab.config.paths import absolute_paths, same_path, with_values
 from embedlab.data.corpus import find_files
 
 HOME = Path("/home/me")
@@ -41,10 +41,10 @@ HOME = Path("/home/me")
 )
 def test_paths_are_made_whole(config: dict, expected: dict) -> None:
     cfg = OmegaConf.create(config)
-    found = whole_paths(cfg, HOME)
+    found = absolute_paths(cfg, HOME)
     assert found == expected
     again = with_values(cfg, found)
-    assert whole_paths(again, Path("/elsewhere")) == {}
+    assert absolute_paths(again, Path("/elsewhere")) == {}
     for key, value in found.items():
         assert OmegaConf.select(again, key) == value
 
@@ -53,7 +53,7 @@ def test_a_glob_means_the_same_in_a_folder_of_any_name(tmp_path: Path) -> None:
     home = tmp_path / "a [b]*"
     home.mkdir()
     (home / "1.txt").write_text("one")
-    path = whole_paths(OmegaConf.create({"corpus": {"path": "*.txt"}}), home)["corpus.path"]
+    path = absolute_paths(OmegaConf.create({"corpus": {"path": "*.txt"}}), home)["corpus.path"]
     assert path == f"{glob.escape(str(home))}/*.txt"
     assert find_files(path) == [home / "1.txt"]
 

@@ -17,7 +17,7 @@ log = logging.getLogger("embedlab")
 
 
 @contextmanager
-def looking(folder: Path, what: str) -> Iterator[None]:
+def log_view_failure(folder: Path, what: str) -> Iterator[None]:
     """Log in `folder` what is raised inside, with its traceback, and go on.
 
     A full disk and an output that nobody reads pass, since they end the run anyway; so do signals, which raise no
@@ -38,7 +38,7 @@ def looking(folder: Path, what: str) -> Iterator[None]:
         log.warning("%s: the run goes on, the traceback is in %s", line, LOG)
 
 
-def failed_looks(folder: Path) -> list[str]:
+def view_cautions(folder: Path) -> list[str]:
     """One caution for each thing in `folder` that could not be shown or measured, in the order of the failures."""
     heads = dict.fromkeys(line for line in _lines(folder) if line and not line[0].isspace())
     return [f"{head}, so its part is missing: the traceback is in {LOG}" for head in heads]

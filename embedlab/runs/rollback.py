@@ -8,7 +8,7 @@ from pathlib import Path
 from embedlab.runs.ownership import BEGUN, HYDRA, MARK, RUNNING
 
 
-class Before:
+class Rollback:
     """Made before anything is written, Hydra's own files included."""
 
     def __init__(self, folder: Path) -> None:
@@ -24,7 +24,7 @@ class Before:
             if path.parent.is_dir() and path.read_bytes() != content:
                 path.write_bytes(content)
 
-    def put_back(self, log: str) -> None:
+    def restore_folder(self, log: str) -> None:
         """Restore the record, and remove what this command made where the run did not begin.
 
         Folders are removed only where this command made them and nothing else is in them.
