@@ -45,7 +45,7 @@ def format_value(value: Any) -> str:
     """Return a plain value in Hydra's grammar.
 
     >>> format_value([{"a": "b c"}, 1.5, None])
-    "[{'a':'b c'},1.5,null]"
+    "[{a:'b c'},1.5,null]"
     """
     return _written(escape_literal(value))
 
@@ -69,7 +69,8 @@ def _written(value: Any) -> str:
     if isinstance(value, list):
         return f"[{','.join(map(_written, value))}]"
     if isinstance(value, dict):
-        return "{" + ",".join(f"{quote(str(key))}:{_written(item)}" for key, item in value.items()) + "}"
+        # Hydra reads no quotes around a key
+        return "{" + ",".join(f"{key}:{_written(item)}" for key, item in value.items()) + "}"
     return json.dumps(value)  # numbers, true, false, null
 
 

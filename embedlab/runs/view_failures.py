@@ -1,5 +1,4 @@
-"""What only looks into a run (projector, figures, tables, lens) never ends it: its failure is logged in the run's
-folder. Imports no torch."""
+"""Log failures of a run's views (projector, figures, tables, lens), which never end the run. Imports no torch."""
 
 import logging
 import textwrap
@@ -10,17 +9,17 @@ from pathlib import Path
 
 from embedlab.runs.full_disk import full_disk
 
-LOG = "looking.log"  # each failure: one line that names it, then its traceback, indented
-MOST = 300  # characters of a failure's line
+LOG = "looking.log"  # for each failure one line that names it, then the indented traceback
+MOST = 300  # characters of the line that names a failure
 
 log = logging.getLogger("embedlab")
 
 
 @contextmanager
 def log_view_failure(folder: Path, what: str) -> Iterator[None]:
-    """Log in `folder` what is raised inside, with its traceback, and go on.
+    """Log an exception raised inside, with its traceback, in `folder`, and continue.
 
-    A full disk and an output that nobody reads pass, since they end the run anyway; so do signals, which raise no
+    A full disk and a closed output are raised, because they end the run anyway; so are signals, which raise no
     Exception.
     """
     try:
@@ -30,18 +29,18 @@ def log_view_failure(folder: Path, what: str) -> Iterator[None]:
             raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         line = f"{what} failed ({reason})"[:MOST]
-        if line in _lines(folder):  # as at every step: the first time says it
+        if line in _lines(folder):  # a view that fails at every step is logged once
             return
-        told = textwrap.indent("".join(traceback.format_exception(error)), "    ")
+        trace = textwrap.indent("".join(traceback.format_exception(error)), "    ")
         with open(folder / LOG, "a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(f"{line}\n{told}\n")
+            file.write(f"{line}\n{trace}\n")
         log.warning("%s: the run goes on, the traceback is in %s", line, LOG)
 
 
 def view_cautions(folder: Path) -> list[str]:
-    """One caution for each thing in `folder` that could not be shown or measured, in the order of the failures."""
-    heads = dict.fromkeys(line for line in _lines(folder) if line and not line[0].isspace())
-    return [f"{head}, so its part is missing: the traceback is in {LOG}" for head in heads]
+    """Return one caution for each view in `folder` that failed, in the order of the failures."""
+    failures = dict.fromkeys(line for line in _lines(folder) if line and not line[0].isspace())
+    return [f"{failure}, so its part is missing: the traceback is in {LOG}" for failure in failures]
 
 
 def _lines(folder: Path) -> list[str]:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from embedlab.config.errors import UserError
-from embedlab.config.overrides import format_value, quote
+from embedlab.config.overrides import format_value
 from embedlab.config.tree import Config
 from embedlab.distributed.launcher import device_count
 from embedlab.runs.folder import (
@@ -48,7 +48,7 @@ def test_other_overrides_get_other_names(one: str, other: str) -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\\\\'${}"), max_size=30))
 def test_any_text_comes_back_from_hydras_grammar(text: str) -> None:
-    override = OverridesParser.create().parse_override(f"key={quote(text)}")
+    override = OverridesParser.create().parse_override(f"key={format_value(text)}")
     assert OmegaConf.create({"key": override.value()}).key == text
 
 

@@ -29,7 +29,7 @@ def test_the_one_that_results_name_even_after_a_move(folder: Path) -> None:
     moved = folder.rename(folder.with_name("moved"))
     assert find_checkpoint(moved) == moved / "checkpoints" / "mine.ckpt"
     (moved / "checkpoints" / "mine.ckpt").unlink()
-    with pytest.raises(UserError, match=r"mine\.ckpt is not there, and the scores of \S+moved are of its weights"):
+    with pytest.raises(UserError, match=r"mine\.ckpt is missing, and the scores of \S+moved are of its weights"):
         find_checkpoint(moved)
 
 
@@ -53,7 +53,7 @@ def test_one_elsewhere_must_be_the_same_still(folder: Path) -> None:
 def test_an_unfinished_run_has_not_told_which_of_other_names_is_best(folder: Path) -> None:
     (folder / "checkpoints" / "best.ckpt").unlink()
     (folder / "checkpoints" / "last.ckpt").write_bytes(b"")
-    with pytest.raises(UserError, match=r"holds mine\.ckpt, but which is the best is known once the run has finished"):
+    with pytest.raises(UserError, match=r"holds mine\.ckpt, but the best is known only when the run has finished"):
         find_checkpoint(folder)
     (folder / "results.json").write_text("{}")  # of 0.2.0, which scored the last weights then
     assert find_checkpoint(folder).name == "last.ckpt"
