@@ -1,6 +1,6 @@
-"""The command line around training: compose, check, train; every mistake is one short message.
+"""The command line of training: compose the config, check it, train; every mistake is one short message.
 
-Nothing heavy is imported before the config is known to be right.
+Nothing slow is imported before the config is checked.
 """
 
 import json
@@ -55,30 +55,30 @@ def main() -> None:
     register()
     sys.path.append(str(Path(sweep.__file__).parent / "on_path"))  # where Hydra finds our sweeper
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on, instead of printing them in its own way
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors, instead of printing them in its own way
     try:
         check_flags(sys.argv[1:])
         sys.argv[1:] = quote_values(arrange(expand_resume(sys.argv[1:])))
-        with report_full_disk(Path("output_dir")):  # Hydra itself writes there first
+        with report_full_disk(Path("output_dir")):  # where Hydra writes first
             hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
-    except BrokenPipeError:  # `--help | head`: nobody reads on
+    except BrokenPipeError:  # as in `--help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except Exception as error:  # Hydra has errors of its own, and lets those of Python through for strange values
+    except Exception as error:  # Hydra's errors, and those of Python for strange values
         if wants_traceback:
             raise
         sys.exit(printable(f"error: {error if isinstance(error, UserError) else explain(error)}"))
 
 
 def check_flags(arguments: list[str]) -> None:
-    """Raise UserError for flags of Hydra's that exclude each other, which Hydra itself answers with a traceback."""
+    """Raise UserError for Hydra flags that exclude each other, for which Hydra itself prints a traceback."""
     given = [flag for names in FLAGS if (flag := next((name for name in names if name in arguments), None))]
     if len(given) > 1:
         raise UserError(f"{' and '.join(given)} do not go together: leave one of them out")
 
 
 def expand_resume(arguments: list[str]) -> list[str]:
-    """`resume=FOLDER` as the settings that the run in FOLDER was given, and its folder."""
+    """Replace `resume=FOLDER` by the overrides and the folder of the run in FOLDER. Raises UserError if it has none."""
     given = [argument for argument in arguments if argument.startswith("resume=")]
     if not given:
         return arguments
@@ -90,7 +90,7 @@ def expand_resume(arguments: list[str]) -> list[str]:
 
 
 def arrange(arguments: list[str]) -> list[str]:
-    """Hydra's options first, then the overrides: `seed=1 -m position=none,alibi` is a sweep wherever the -m stands.
+    """Return the arguments with Hydra's options first, so that `seed=1 -m position=none,alibi` is a sweep too.
 
     Raises UserError for an option that Hydra does not know.
     """
@@ -108,8 +108,8 @@ def arrange(arguments: list[str]) -> list[str]:
 
 
 def job(cfg: DictConfig) -> float:
-    """One run, or one job of a sweep; gives the validation loss back, for sweepers that optimise."""
-    accept_any_text()  # a launcher's process has not been through main
+    """Run once, or one job of a sweep; return the validation loss, for sweepers that optimise."""
+    accept_any_text()  # a launcher's process has not called main
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
@@ -124,11 +124,11 @@ def job(cfg: DictConfig) -> float:
         sys.exit(printable(f"error: another process works in {folder}: wait for it, or give another folder"))
     except SystemExit as stop:
         if stop.code in STATUSES and not in_sweep:
-            log.info("to go on: python train.py resume=%s", folder)
+            log.info("to resume: python train.py resume=%s", folder)
         raise
     except Exception as error:
-        if in_sweep:  # into the job's own folder and log; the sweep goes on to its other jobs
-            line = write_error(folder, error) if is_marked(folder) else str(error)  # else it is somebody's folder
+        if in_sweep:  # into the job's own folder and log; the sweep continues with its other jobs
+            line = write_error(folder, error) if is_marked(folder) else str(error)  # else it is not a folder of ours
             log.error("error: %s", line)
             raise JobFailedError(line) from None
         if isinstance(error, UserError):
@@ -141,16 +141,16 @@ def job(cfg: DictConfig) -> float:
 
 
 def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
-    """Train unless that is done already; FolderInUseError where another process is at it."""
-    values = computed_values(cfg)  # once: ${now:%f} is another the next time
+    """Train unless the run has finished. Raises FolderInUseError if another process is training it."""
+    values = computed_values(cfg)  # once: ${now:%f} differs the next time
     cfg = with_values(cfg, escape_literal(values))
     values |= absolute_paths(cfg, Path(HydraConfig.get().runtime.cwd))
     cfg = with_values(cfg, escape_literal(values))
     config = check_config(cfg)
     with lock_folder(folder, wait):
-        told = HydraConfig.get().sweeper
-        if label := told.get("label"):
-            log.info("%s%s", label, time_left(folder.parent, told.begun, told.jobs))
+        sweeper = HydraConfig.get().sweeper
+        if label := sweeper.get("label"):
+            log.info("%s%s", label, time_left(folder.parent, sweeper.begun, sweeper.jobs))
         if (results := finished_results(folder, config, remedy())) is not None:
             log.info("%s was finished before, skipped", folder)
         else:
@@ -174,11 +174,11 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
 
 
 class JobFailedError(Exception):
-    """What a job's process tells the sweep; the traceback lies in the job's folder."""
+    """The error of a job, passed to the sweep; the traceback is in the job's folder."""
 
 
 def remedy() -> str:
-    """What to do where a folder holds a finished run of other settings."""
+    """Return the remedy if a folder holds a finished run with other settings."""
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         return OTHER_SWEEP
     given = {override.partition("=")[0]: override for override in HydraConfig.get().overrides.task}
@@ -186,13 +186,13 @@ def remedy() -> str:
 
 
 def restore_folder() -> None:
-    """Leave the run's folder as it was before this command, where the command failed before the run began."""
+    """Restore the run's folder as it was before this command, if the command failed before the run began."""
     for one in rollbacks:
         one.restore_folder(log=f"{HydraConfig.get().job.name}.log")
 
 
 class CheckOutputFolder(Callback):
-    """Check before Hydra writes whether the outputs can be written and overwrite nothing; exit with one line if not."""
+    """Check, before Hydra writes, that outputs can be written and overwrite nothing; else exit with one line."""
 
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
         self._prepare(config, "run", check_folder)
@@ -215,11 +215,11 @@ class CheckOutputFolder(Callback):
 
 
 def whole_folder(config: DictConfig, kind: str) -> str:
-    """Return hydra.run.dir or hydra.sweep.dir whole. Raises UserError if TensorBoard could not write there."""
+    """Return hydra.run.dir or hydra.sweep.dir with ~ replaced. Raises UserError if TensorBoard cannot write there."""
     folder = expand_user(config.hydra[kind].dir, f"hydra.{kind}.dir")
     if not is_utf8(os.path.abspath(folder)):
         raise UserError(
-            f"{folder} is no UTF-8 to this Python, and TensorBoard cannot write there: give another folder, "
+            f"{folder} is not UTF-8 to this Python, and TensorBoard cannot write there: give another folder, "
             "or PYTHONUTF8=1 before the command"
         )
     return folder
@@ -234,5 +234,5 @@ def make_folder(config: DictConfig, kind: str, folder: Path, check: Callable[[Pa
         inside = Path(config.output_dir) in folder.parents
         given = f"output_dir={config.output_dir}" if inside else f"hydra.{kind}.dir={folder}"
         raise UserError(
-            f"{given} cannot be written ({error.strerror}): give a folder of yours, as output_dir=~/embedlab-outputs"
+            f"{given} cannot be written ({error.strerror}): give one of your folders, as output_dir=~/embedlab-outputs"
         ) from error

@@ -86,7 +86,7 @@ def test_foreign_configs(run_folder: Path, text: str) -> None:
 
 
 def test_wrong_folders(run_folder: Path) -> None:
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         read_results(run_folder / "nowhere")
     for text in ("", "{", "[]", "{}"):
         (run_folder / "results.json").write_text(text)

@@ -98,7 +98,7 @@ def test_mistakes_are_told_in_one_line(run: Path, tmp_path: Path) -> None:
     for arguments, message in (
         (
             [str(tmp_path / "nowhere")],
-            r"error: .*nowhere is no run's folder: give one that holds checkpoints/best.ckpt",
+            r"error: .*nowhere is not a run's folder: give one with checkpoints/best.ckpt",
         ),
         ([str(run), "--to", str(tmp_path / "no" / "x.txt")], "error: --to .* there is no folder"),
     ):

@@ -1,4 +1,4 @@
-"""Hydra's errors as one short message: the override, its value, the remedy."""
+"""Explain Hydra's errors in one short message: the override, its value, the remedy."""
 
 import difflib
 import re
@@ -14,19 +14,19 @@ HELP = "`python train.py --help` lists all"
 
 
 def explain(error: Exception) -> str:
-    """One line for what Hydra and OmegaConf say in several, with a remedy."""
+    """Return one line, with a remedy, for an error of Hydra or OmegaConf."""
     text = str(error).strip()
-    if not text:  # Hydra hands some errors on without a word of its own
+    if not text:  # Hydra raises some errors without a message
         behind = str(error.__cause__ or error.__context__ or "").strip() or type(error).__name__
-        return f"the settings do not compose ({behind.splitlines()[0]}): check what stands in quotes or after $; {HELP}"
+        return f"the settings do not compose ({behind.splitlines()[0]}): check quotes and what follows $; {HELP}"
     cause = (str(error.__cause__ or "").strip() or text).splitlines()[0]
     if not isinstance(error, HydraException | OmegaConfBaseException):
         files = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
-        if any(name.endswith("defaults_list.py") for name in files):  # Hydra, while it looks for the yaml of a choice
+        if any(name.endswith("defaults_list.py") for name in files):  # Hydra failed to find the yaml of a choice
             return f"a group's choice is no name ({cause}): give GROUP=NAME; {HELP}"
         return f"{type(error).__name__}: {cause}; HYDRA_FULL_ERROR=1 shows where"
     if isinstance(error, OverrideParseException):
-        quotes = "in quotes where the value holds commas, brackets or quotes of its own"
+        quotes = "in quotes if the value holds commas, brackets or quotes"
         return f"{error.override!r} is no override: write KEY=VALUE, {quotes}"
     if missing := re.search(r"Could not find '(.+)/(.+?)'", text):
         group, name = missing.groups()
@@ -45,7 +45,7 @@ def explain(error: Exception) -> str:
         return f"{wrong[1]} cannot be set: {cause}; {HELP} with what they mean"
     if text.startswith("Ambiguous value"):
         key = text.splitlines()[0].partition("argument ")[2]
-        remedy = "add -m to sweep over them, write them as [a,b] for a list, or in quotes where they are one value"
+        remedy = "add -m to sweep over them, write them as [a,b] for a list, or in quotes if they are one value"
         return f"{key} gives several values: {remedy}"
     return text.splitlines()[0]
 
