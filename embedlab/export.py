@@ -63,9 +63,7 @@ def read_run(run: Path) -> "tuple[Table, list[str]]":
     """Return token table and labels of a run's best checkpoint, or of its last one if nothing was validated."""
     settings = run / ".hydra" / "config.yaml"
     if not (run / "checkpoints").is_dir() or not settings.is_file():
-        raise UserError(
-            f"{run} is not a run's folder: give one with checkpoints/best.ckpt and .hydra/config.yaml"
-        )
+        raise UserError(f"{run} is not a run's folder: give one with checkpoints/best.ckpt and .hydra/config.yaml")
     found = find_checkpoint(run)
 
     import torch  # seconds that a mistyped folder need not wait for
@@ -137,9 +135,7 @@ def write_new(files: Files) -> list[Path]:
         for target, write in files.items():
             write(parts[target])
             if os.path.lexists(target) and not (target.is_file() and filecmp.cmp(target, parts[target], shallow=False)):
-                raise UserError(
-                    f"--to {target} is there already and holds something else: give another, or move it"
-                )
+                raise UserError(f"--to {target} is there already and holds something else: give another, or move it")
         for target, part in parts.items():
             if not target.exists():
                 os.replace(part, target)

@@ -1,4 +1,4 @@
-"""Paths relative to the working folder, made whole."""
+"""Relative paths are made absolute."""
 
 import glob
 from pathlib import Path
@@ -39,7 +39,7 @@ HOME = Path("/home/me")
         ),
     ],
 )
-def test_paths_are_made_whole(config: dict, expected: dict) -> None:
+def test_paths_are_made_absolute(config: dict, expected: dict) -> None:
     cfg = OmegaConf.create(config)
     found = absolute_paths(cfg, HOME)
     assert found == expected
@@ -58,7 +58,7 @@ def test_a_glob_means_the_same_in_a_folder_of_any_name(tmp_path: Path) -> None:
     assert find_files(path) == [home / "1.txt"]
 
 
-def test_a_recorded_relative_path_may_be_the_whole_one() -> None:
+def test_a_recorded_relative_path_may_match_an_absolute_one() -> None:
     assert same_path("my.txt", "/home/me/my.txt")
     assert same_path("../data/./my.txt", "/home/data/my.txt")
     assert same_path(["a.txt", "/b.txt"], ["/home/a.txt", "/b.txt"])
