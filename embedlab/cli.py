@@ -50,16 +50,16 @@ OVERRIDE = re.compile(r"[^-=][^=]*=|~[^/]*$")  # KEY=VALUE, +KEY=VALUE, ~KEY; ne
 
 
 def main() -> None:
-    """`python train.py`: Hydra's command line over `job`; exit status 1 and one line for a user's mistake."""
+    """Run `python train.py` by Hydra, with `job`; exit with status 1 and one line for a UserError."""
     accept_any_text()
     register()
-    sys.path.append(str(Path(sweep.__file__).parent / "on_path"))  # where Hydra finds our sweeper
+    sys.path.append(str(Path(sweep.__file__).parent / "on_path"))  # Hydra finds our sweeper there
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors, instead of printing them in its own way
     try:
         check_flags(sys.argv[1:])
         sys.argv[1:] = quote_values(arrange(expand_resume(sys.argv[1:])))
-        with report_full_disk(Path("output_dir")):  # where Hydra writes first
+        with report_full_disk(Path("output_dir")):  # Hydra writes there first
             hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
     except BrokenPipeError:  # as in `--help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

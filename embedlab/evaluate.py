@@ -32,7 +32,7 @@ examples:
   for run in outputs/sweeps/NAME/*/; do python -m embedlab.evaluate "$run" evaluation.max_tokens=8192; done
 
 settings that may be changed: {" ".join(key + ("*" if key.endswith(".") else "...") for key in CHANGEABLE)}
-`python train.py --help` says what they mean."""
+`python train.py --help` explains them."""
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -191,7 +191,7 @@ class EvaluationConfig:
 
 @dataclass(slots=True)
 class Config:
-    """A whole run."""
+    """All settings of a run."""
 
     seed: int = setting("seed of all random numbers: data order, initial weights, dropout")
     output_dir: str = setting("folder of all runs and sweeps")

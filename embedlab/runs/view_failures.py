@@ -34,7 +34,7 @@ def log_view_failure(folder: Path, what: str) -> Iterator[None]:
         trace = textwrap.indent("".join(traceback.format_exception(error)), "    ")
         with open(folder / LOG, "a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"{line}\n{trace}\n")
-        log.warning("%s: the run goes on, the traceback is in %s", line, LOG)
+        log.warning("%s: the run continues, the traceback is in %s", line, LOG)
 
 
 def view_cautions(folder: Path) -> list[str]:

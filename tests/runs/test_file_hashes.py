@@ -17,11 +17,11 @@ from embedlab.runs.file_hashes import hash_files, known_sha256
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Record every file that is hashed from now on; the clock says that all were written more than two seconds ago."""
     read: list[Path] = []
-    whole = file_hashes.sha256_of
+    original = file_hashes.sha256_of
 
     def counted(path: Path) -> str:
         read.append(path)
-        return whole(path)
+        return original(path)
 
     monkeypatch.setattr(file_hashes, "sha256_of", counted)
     monkeypatch.setattr(file_hashes, "_known", {})

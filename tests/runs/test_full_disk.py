@@ -65,8 +65,8 @@ def test_a_run_resumes_after_room_was_made(start: Start, undisturbed: dict[str, 
         assert not (run / "results.json").exists() and not list(run.glob(".results*"))
         (disk / "filler").unlink()
         arguments = [f"resume={run}"]
-    whole = start(*arguments)
-    assert whole.end()[0] == 0, whole.output
+    resumed = start(*arguments)
+    assert resumed.end()[0] == 0, resumed.output
     assert bits(run) == undisturbed["1"]
 
 
@@ -80,9 +80,9 @@ def test_a_sweep_resumes_after_room_was_made(start: Start, undisturbed: dict[str
     assert found is not None and found[1]["global_step"] == 50
     assert not list(checkpoints.glob(".*"))
     (disk / "filler").unlink()
-    whole = start(*arguments)
-    assert whole.end()[0] == 0, whole.output
-    assert "sweep of 2 jobs: 2 finished" in whole.output
+    resumed = start(*arguments)
+    assert resumed.end()[0] == 0, resumed.output
+    assert "sweep of 2 jobs: 2 finished" in resumed.output
     assert {seed: bits(disk / "sweeps" / "default" / seed) for seed in "12"} == undisturbed
 
 
