@@ -53,7 +53,7 @@ def main() -> None:
     """Run `python train.py` by Hydra, with `job`; exit with status 1 and one line for a UserError."""
     accept_any_text()
     register()
-    sys.path.append(str(Path(sweep.__file__).parent / "on_path"))  # Hydra finds our sweeper there
+    sys.path.append(str(Path(sweep.__file__).parent / "on_path"))  # where Hydra finds our sweeper
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors, instead of printing them in its own way
     try:
