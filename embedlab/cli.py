@@ -1,6 +1,6 @@
-"""The command line around training: compose, check, train; every mistake is one short message.
+"""The command line of training: compose the config, check it, train; every mistake is one short message.
 
-Nothing heavy is imported before the config is known to be right.
+Nothing slow is imported before the config is checked.
 """
 
 import json
@@ -23,65 +23,65 @@ from omegaconf import DictConfig, read_write
 from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
 from embedlab.config.home import expand_user, is_utf8
-from embedlab.config.optional import REPLACED, replaced
-from embedlab.config.overrides import literal, override, quote_values, unquoted
-from embedlab.config.paths import whole_paths, with_values
+from embedlab.config.optional import REPLACED, replaced_launcher
+from embedlab.config.overrides import escape_literal, override, quote_values, unquote
+from embedlab.config.paths import absolute_paths, with_values
 from embedlab.config.program import program
 from embedlab.config.tree import CONF
 from embedlab.data.finished import finished_results
 from embedlab.distributed.launcher import device_count, train_on
 from embedlab.positions.check import check_config, register
-from embedlab.runs.before import Before
 from embedlab.runs.escaping import printable
-from embedlab.runs.folder import OTHER_SWEEP, ElsewhereError, lock_folder, write_error
+from embedlab.runs.folder import OTHER_SWEEP, FolderInUseError, lock_folder, write_error
 from embedlab.runs.full_disk import full_disk, report_full_disk
 from embedlab.runs.ownership import ERROR, check_folder, check_sweep, claim, is_marked
 from embedlab.runs.read_config import recorded_overrides
-from embedlab.runs.record import computed, record
+from embedlab.runs.record import computed_values, record
 from embedlab.runs.results import diverged_line
-from embedlab.runs.signals import STATUSES, at_once, handled_by, requeue_on_timeout
+from embedlab.runs.rollback import Rollback
+from embedlab.runs.signals import STATUSES, exit_at_once, handle_signals, requeue_on_timeout
 from embedlab.runs.streams import accept_any_text
 from embedlab.sweep.progress import time_left
 
 log = logging.getLogger("embedlab")
 FLAGS = (("-r", "--run"), ("-m", "--multirun"), ("-c", "--cfg"), ("-i", "--info"), ("-sc", "--shell-completion"))
-before: list[Before] = []  # of the run that this command is; CheckOutputFolder adds it, since Hydra tells jobs nothing
+rollbacks: list[Rollback] = []  # of this command's run; CheckOutputFolder adds it, since Hydra passes nothing to jobs
 OVERRIDE = re.compile(r"[^-=][^=]*=|~[^/]*$")  # KEY=VALUE, +KEY=VALUE, ~KEY; never an option
 
 
 def main() -> None:
-    """`python train.py`: Hydra's command line over `job`; exit status 1 and one line for a user's mistake."""
+    """Run `python train.py` by Hydra, with `job`; exit with status 1 and one line for a UserError."""
     accept_any_text()
     register()
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on, instead of printing them in its own way
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors, instead of printing them in its own way
     try:
         check_flags(sys.argv[1:])
         sys.argv[1:] = quote_values(arrange(expand_resume(sys.argv[1:])))
-        with report_full_disk(Path("output_dir")):  # Hydra itself writes there first
+        with report_full_disk(Path("output_dir")):  # Hydra writes there first
             hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
-    except BrokenPipeError:  # `--help | head`: nobody reads on
+    except BrokenPipeError:  # as in `--help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except Exception as error:  # Hydra has errors of its own, and lets those of Python through for strange values
+    except Exception as error:  # Hydra's errors, and those of Python for strange values
         if wants_traceback:
             raise
         sys.exit(printable(f"error: {error if isinstance(error, UserError) else explain(error)}"))
 
 
 def check_flags(arguments: list[str]) -> None:
-    """Raise UserError for flags of Hydra's that exclude each other, which Hydra itself answers with a traceback."""
+    """Raise UserError for Hydra flags that exclude each other, for which Hydra itself prints a traceback."""
     given = [flag for names in FLAGS if (flag := next((name for name in names if name in arguments), None))]
     if len(given) > 1:
         raise UserError(f"{' and '.join(given)} do not go together: leave one of them out")
 
 
 def expand_resume(arguments: list[str]) -> list[str]:
-    """`resume=FOLDER` as the settings that the run in FOLDER was given, and its folder."""
+    """Replace `resume=FOLDER` by the overrides and the folder of the run in FOLDER. Raises UserError if it has none."""
     given = [argument for argument in arguments if argument.startswith("resume=")]
     if not given:
         return arguments
-    folder = Path(os.path.abspath(expand_user(unquoted(given[-1].removeprefix("resume=")), "resume")))
+    folder = Path(os.path.abspath(expand_user(unquote(given[-1].removeprefix("resume=")), "resume")))
     if not (folder / ".hydra" / "overrides.yaml").is_file():
         raise UserError(f"{given[-1]} holds no .hydra/overrides.yaml: give the folder of an interrupted run")
     one_run = ["hydra.mode=RUN", override("hydra.run.dir", str(folder))]  # a job of a sweep is resumed alone
@@ -89,7 +89,7 @@ def expand_resume(arguments: list[str]) -> list[str]:
 
 
 def arrange(arguments: list[str]) -> list[str]:
-    """Hydra's options first, then the overrides: `seed=1 -m position=none,alibi` is a sweep wherever the -m stands.
+    """Return the arguments with Hydra's options first, so that `seed=1 -m position=none,alibi` is a sweep too.
 
     Raises UserError for an option that Hydra does not know.
     """
@@ -106,31 +106,31 @@ def arrange(arguments: list[str]) -> list[str]:
 
 
 def job(cfg: DictConfig) -> float:
-    """One run, or one job of a sweep; gives the validation loss back, for sweepers that optimise."""
-    accept_any_text()  # a launcher's process has not been through main
+    """Run once, or one job of a sweep; return the validation loss, for sweepers that optimise."""
+    accept_any_text()  # a launcher's process has not called main
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
-        with requeue_on_timeout(), handled_by(at_once), report_full_disk(folder):
+        with requeue_on_timeout(), handle_signals(exit_at_once), report_full_disk(folder):
             claim(folder)
             return run_or_skip(cfg, folder, wait=bool(HydraConfig.get().sweeper.get("wait")))
-    except ElsewhereError:
+    except FolderInUseError:
         if in_sweep:
             raise
-        for one in before:
+        for one in rollbacks:
             one.restore_record()
         sys.exit(printable(f"error: another process works in {folder}: wait for it, or give another folder"))
     except SystemExit as stop:
         if stop.code in STATUSES and not in_sweep:
-            log.info("to go on: %s resume=%s", program("train"), folder)
+            log.info("to resume: %s resume=%s", program("train"), folder)
         raise
     except Exception as error:
-        if in_sweep:  # into the job's own folder and log; the sweep goes on to its other jobs
-            line = write_error(folder, error) if is_marked(folder) else str(error)  # else it is somebody's folder
+        if in_sweep:  # into the job's own folder and log; the sweep continues with its other jobs
+            line = write_error(folder, error) if is_marked(folder) else str(error)  # else it is not a folder of ours
             log.error("error: %s", line)
             raise JobFailedError(line) from None
         if isinstance(error, UserError):
-            put_back()
+            restore_folder()
             here = f" with resume={folder}" if full_disk(error) and folder.exists() else ""
             sys.exit(printable(f"error: {error}{here}"))
         if isinstance(error, BrokenPipeError):
@@ -139,16 +139,16 @@ def job(cfg: DictConfig) -> float:
 
 
 def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
-    """Train unless that is done already; ElsewhereError where another process is at it."""
-    values = computed(cfg)  # once: ${now:%f} is another the next time
-    cfg = with_values(cfg, literal(values))
-    values |= whole_paths(cfg, Path(HydraConfig.get().runtime.cwd))
-    cfg = with_values(cfg, literal(values))
+    """Train unless the run has finished. Raises FolderInUseError if another process is training it."""
+    values = computed_values(cfg)  # once: ${now:%f} differs the next time
+    cfg = with_values(cfg, escape_literal(values))
+    values |= absolute_paths(cfg, Path(HydraConfig.get().runtime.cwd))
+    cfg = with_values(cfg, escape_literal(values))
     config = check_config(cfg)
     with lock_folder(folder, wait):
-        told = HydraConfig.get().sweeper
-        if label := told.get("label"):
-            log.info("%s%s", label, time_left(folder.parent, told.begun, told.jobs))
+        sweeper = HydraConfig.get().sweeper
+        if label := sweeper.get("label"):
+            log.info("%s%s", label, time_left(folder.parent, sweeper.begun, sweeper.jobs))
         if (results := finished_results(folder, config, remedy())) is not None:
             log.info("%s was finished before, skipped", folder)
         else:
@@ -172,39 +172,39 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
 
 
 class JobFailedError(Exception):
-    """What a job's process tells the sweep; the traceback lies in the job's folder."""
+    """The error of a job, passed to the sweep; the traceback is in the job's folder."""
 
 
 def remedy() -> str:
-    """What to do where a folder holds a finished run of other settings."""
+    """Return the remedy if a folder holds a finished run with other settings."""
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         return OTHER_SWEEP
     given = {override.partition("=")[0]: override for override in HydraConfig.get().overrides.task}
     return f"for these, start a new run: {program('train')} {shlex.join(given.values())}"
 
 
-def put_back() -> None:
-    """Leave the run's folder as it was before this command, where the command failed before the run began."""
-    for one in before:
-        one.put_back(log=f"{HydraConfig.get().job.name}.log")
+def restore_folder() -> None:
+    """Restore the run's folder as it was before this command, if the command failed before the run began."""
+    for one in rollbacks:
+        one.restore_folder(log=f"{HydraConfig.get().job.name}.log")
 
 
 class CheckOutputFolder(Callback):
-    """Check before Hydra writes whether the outputs can be written and overwrite nothing; exit with one line if not."""
+    """Check, before Hydra writes, that outputs can be written and overwrite nothing; else exit with one line."""
 
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
         self._prepare(config, "run", check_folder)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
         if (launcher := config.hydra.runtime.choices["hydra/launcher"]) in REPLACED:
-            sys.exit(f"error: {replaced(launcher)}")
+            sys.exit(f"error: {replaced_launcher(launcher)}")
         self._prepare(config, "sweep", check_sweep)
 
     def _prepare(self, config: DictConfig, kind: str, check: Callable[[Path], None]) -> None:
         try:
             folder = whole_folder(config, kind)
             if kind == "run":
-                before[:] = [Before(Path(folder))]
+                rollbacks[:] = [Rollback(Path(folder))]
             make_folder(config, kind, Path(folder), check)
         except UserError as error:  # Hydra would turn it into a warning
             sys.exit(printable(f"error: {error}"))
@@ -213,11 +213,11 @@ class CheckOutputFolder(Callback):
 
 
 def whole_folder(config: DictConfig, kind: str) -> str:
-    """Return hydra.run.dir or hydra.sweep.dir whole. Raises UserError if TensorBoard could not write there."""
+    """Return hydra.run.dir or hydra.sweep.dir with ~ replaced. Raises UserError if TensorBoard cannot write there."""
     folder = expand_user(config.hydra[kind].dir, f"hydra.{kind}.dir")
     if not is_utf8(os.path.abspath(folder)):
         raise UserError(
-            f"{folder} is no UTF-8 to this Python, and TensorBoard cannot write there: give another folder, "
+            f"{folder} is not UTF-8 to this Python, and TensorBoard cannot write there: give another folder, "
             "or PYTHONUTF8=1 before the command"
         )
     return folder
@@ -232,5 +232,5 @@ def make_folder(config: DictConfig, kind: str, folder: Path, check: Callable[[Pa
         inside = Path(config.output_dir) in folder.parents
         given = f"output_dir={config.output_dir}" if inside else f"hydra.{kind}.dir={folder}"
         raise UserError(
-            f"{given} cannot be written ({error.strerror}): give a folder of yours, as output_dir=~/embedlab-outputs"
+            f"{given} cannot be written ({error.strerror}): give one of your folders, as output_dir=~/embedlab-outputs"
         ) from error

@@ -1,6 +1,6 @@
-"""`python -m embedlab.evaluate RUN_FOLDER`: measure a finished run anew, from its best checkpoint.
+"""`python -m embedlab.evaluate RUN_FOLDER`: measure a finished run again, from its best checkpoint.
 
-Nothing heavy is imported before folder, files and settings are known to be right.
+Nothing slow is imported before folder, files and settings are checked.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from embedlab.runs.results import Results, diverged_line
 from embedlab.runs.streams import accept_any_text
 from embedlab.runs.weights import find_checkpoint
 
-OPEN = ("evaluation.", "position.", "data.max_eval_tokens=", "data.batch_size=", "corpus.path=", "cache_dir=")
+CHANGEABLE = ("evaluation.", "position.", "data.max_eval_tokens=", "data.batch_size=", "corpus.path=", "cache_dir=")
 HELP = f"""\
 Measures the best checkpoint of a finished run again: losses, longer contexts, order sensitivity, tables, position
 lens. Writes evaluated/DATE_TIME.json in the run's folder, with the keys of results.json, which stays as it is.
@@ -29,14 +29,15 @@ examples:
   {program("evaluate")} outputs/runs/2026-01-31/12-00-00-000000
   {program("evaluate")} RUN_FOLDER evaluation.max_tokens=16384 'evaluation.length_factors=[0.5,1,2,16]'
   {program("evaluate")} RUN_FOLDER evaluation.sliding_step=1      every target sees the whole length
-  {program("evaluate")} RUN_FOLDER position.past_end=clamp        a learned table, asked past its end
+  {program("evaluate")} RUN_FOLDER position.past_end=clamp        a learned table past its end
   for run in outputs/sweeps/NAME/*/; do {program("evaluate")} "$run" evaluation.max_tokens=8192; done
 
-settings that may be changed: {" ".join(key + ("*" if key.endswith(".") else "...") for key in OPEN)}
-`{program("train")} --help` says what they mean."""
+settings that may be changed: {" ".join(key + ("*" if key.endswith(".") else "...") for key in CHANGEABLE)}
+`{program("train")} --help` explains them."""
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Run the command; exit with status 1 and one line for a UserError."""
     parser = argparse.ArgumentParser(
         program("evaluate"), description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -51,9 +52,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(folder: Path, overrides: list[str]) -> Results:
-    """Evaluate the run in `folder`, write evaluated/DATE_TIME.json there and return what that holds.
+    """Evaluate the run in `folder`, write evaluated/DATE_TIME.json there and return its content.
 
-    Raises UserError where the run, its files or the settings do not allow it.
+    Raises UserError if the run, its files or the settings do not allow it.
     """
     results = read_results(folder)
     if line := diverged_line(results):
@@ -67,26 +68,29 @@ def run(folder: Path, overrides: list[str]) -> Results:
 
 
 def read_results(folder: Path) -> Results:
-    """results.json of a finished run; only what names the text is checked, for all else is measured anew."""
+    """Return results.json of a finished run. Raises UserError if it is missing or not ours.
+
+    Only the key `corpus` is checked, because all scores are measured again.
+    """
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder: give a run's folder, as outputs/runs/DATE/TIME")
+        raise UserError(f"{folder} is not a folder: give a run's folder, as outputs/runs/DATE/TIME")
     path = folder / "results.json"
     if not path.is_file():
-        raise UserError(f"{folder} holds no results.json: the run has not finished, or this is no run's folder")
+        raise UserError(f"{folder} holds no results.json: the run has not finished, or this is not a run's folder")
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path} is not valid JSON ({error}): delete it and give the run's command again") from error
+        raise UserError(f"{path} is not valid JSON ({error}): delete it and rerun the run's command") from error
     if not isinstance(results, dict) or not isinstance(results.get("corpus"), dict):
         raise UserError(f"{path} was not written by embedlab: give the folder of an embedlab run")
     return cast(Results, results)
 
 
 def changed_config(folder: Path, overrides: list[str]) -> Config:
-    """Return the run's config with `overrides`. Raises UserError for a setting that training has fixed."""
+    """Return the run's config with `overrides`. Raises UserError for a setting that cannot change after training."""
     for override in overrides:
-        if "=" not in override or not override.startswith(OPEN):
-            raise UserError(f"{override} cannot be changed after training: give {' '.join(OPEN)} with a value")
+        if "=" not in override or not override.startswith(CHANGEABLE):
+            raise UserError(f"{override} cannot be changed after training: give {' '.join(CHANGEABLE)} with a value")
     return check_config(read_config(folder, overrides))
 
 

@@ -1,8 +1,8 @@
-"""Take a run's token table elsewhere: `python -m embedlab.export RUN_FOLDER --format word2vec|safetensors|npy|tsv`.
+"""Export a run's token table: `python -m embedlab.export RUN_FOLDER --format word2vec|safetensors|npy|tsv`.
 
-Rows stand in the order of the token ids. Labels are those of the projector: without blanks, unique, and
-`embedlab.data.token_labels.raw` turns one back into the token's bytes. word2vec text is what gensim's
-`KeyedVectors.load_word2vec_format` reads; a new run takes word2vec, safetensors and npy by `model.token_table.path`.
+Rows are in the order of the token ids. Labels are those of the projector: without blanks and unique, and
+`embedlab.data.token_labels.raw` returns the bytes of the token. gensim's `KeyedVectors.load_word2vec_format` reads the
+word2vec text; a new run reads word2vec, safetensors and npy with `model.token_table.path`.
 """
 
 import argparse
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The command line; one line and exit status 1 for a user's mistake."""
+    """Run the command; exit with status 1 and one line for a UserError."""
     parser = argparse.ArgumentParser(prog=program("export"), description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, metavar="RUN_FOLDER", help="folder of one run: it holds checkpoints/")
     parser.add_argument("--format", choices=FORMATS, default="word2vec", help="what to write (default: word2vec)")
@@ -48,9 +48,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def export(run: Path, form: str, to: Path | None = None) -> list[Path]:
-    """Write the table of `run`'s best weights; returns the files.
+    """Write the token table of the run's best checkpoint and return the files.
 
-    Raises UserError where the folder holds no finished run, or a file would be overwritten.
+    Raises UserError if the folder holds no run with weights, or if a file would be overwritten.
     """
     ending, files = FORMATS[form]
     weight, labels = read_run(run)
@@ -61,10 +61,10 @@ def export(run: Path, form: str, to: Path | None = None) -> list[Path]:
 
 
 def read_run(run: Path) -> "tuple[Table, list[str]]":
-    """Token table and labels of a run's best checkpoint, or of its last one where nothing was validated."""
+    """Return token table and labels of a run's best checkpoint, or of its last one if nothing was validated."""
     settings = run / ".hydra" / "config.yaml"
     if not (run / "checkpoints").is_dir() or not settings.is_file():
-        raise UserError(f"{run} is no run's folder: give one that holds checkpoints/best.ckpt and .hydra/config.yaml")
+        raise UserError(f"{run} is not a run's folder: give one with checkpoints/best.ckpt and .hydra/config.yaml")
     found = find_checkpoint(run)
 
     import torch  # seconds that a mistyped folder need not wait for
@@ -75,7 +75,7 @@ def read_run(run: Path) -> "tuple[Table, list[str]]":
 
     try:
         weight = torch.load(found, map_location="cpu", weights_only=True)["state_dict"]["model.tokens.weight"]
-    except Exception as error:  # torch raises whatever the broken bytes make it raise
+    except Exception as error:  # torch raises various types for a damaged file
         raise UserError(f"{found} cannot be read: train the run again ({type(error).__name__})") from error
     config = OmegaConf.load(settings)
     assert isinstance(config, DictConfig)
@@ -88,7 +88,7 @@ def read_run(run: Path) -> "tuple[Table, list[str]]":
 
 
 def word2vec(target: Path, weight: "Table", labels: list[str]) -> Files:
-    """First line `V D`, then a line `label number …` a token; nine digits, so that float32 comes back exactly."""
+    """Write the line `V D`, then a line `label number …` for each token, with the nine digits that float32 needs."""
     row = " ".join(["%.9g"] * weight.shape[1])
     lines = (f"{label} {row % tuple(vector.tolist())}\n" for label, vector in zip(labels, weight, strict=True))
     head = f"{weight.shape[0]} {weight.shape[1]}\n"
@@ -96,14 +96,14 @@ def word2vec(target: Path, weight: "Table", labels: list[str]) -> Files:
 
 
 def safetensors(target: Path, weight: "Table", labels: list[str]) -> Files:
-    """The tensor `tokens`, and the labels, one a line, in the file's metadata."""
+    """Write the tensor `tokens`, with one label a line in the file's metadata."""
     from safetensors.numpy import save_file
 
     return {target: lambda path: save_file({"tokens": weight}, path, metadata={"labels": "\n".join(labels)})}
 
 
 def npy(target: Path, weight: "Table", labels: list[str]) -> Files:
-    """The table, and a second file with the labels, one a line."""
+    """Write the table, and a second file with one label a line."""
     import numpy as np
 
     def save(path: Path) -> None:
@@ -114,22 +114,22 @@ def npy(target: Path, weight: "Table", labels: list[str]) -> Files:
 
 
 def tsv(target: Path, weight: "Table", labels: list[str]) -> Files:
-    """Numbers between tabs, and a second file with the labels: what projector.tensorflow.org loads."""
+    """Write numbers between tabs, and a second file with the labels, as projector.tensorflow.org loads them."""
     row = "\t".join(["%.9g"] * weight.shape[1]) + "\n"
     text = "".join(row % tuple(vector.tolist()) for vector in weight)
     return {target: lambda path: path.write_text(text), **label_file(target, labels)}
 
 
 def label_file(target: Path, labels: list[str]) -> Files:
-    """`NAME.labels.txt` beside the target."""
+    """Write `NAME.labels.txt` beside the target."""
     text = "\n".join(labels) + "\n"
     return {target.with_name(target.stem + ".labels.txt"): lambda path: path.write_text(text, encoding="utf-8")}
 
 
 def write_new(files: Files) -> list[Path]:
-    """Write all files, each whole or not at all; one that is there with the same content stays as it is.
+    """Write all files atomically; one that exists with the same content is left as it is.
 
-    Raises UserError, with nothing written, where one of them is there with another content: it may be anybody's.
+    Raises UserError, with nothing written, if one of them exists with another content: it may not be ours.
     """
     parts = {target: target.with_name(f".{target.name}.{os.getpid()}") for target in files}
     try:

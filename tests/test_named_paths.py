@@ -1,4 +1,4 @@
-"""Files that comments, docstrings and messages of the package and of conf/ name do exist."""
+"""All files exist that comments, docstrings and messages of the package and of conf/ name."""
 
 import re
 from pathlib import Path
@@ -22,8 +22,8 @@ def missing(text: str) -> list[str]:
     for path in PATH.findall(text):
         if "/" not in path and path.removesuffix(".md") not in DOCUMENTS:
             continue  # a constant or an acronym
-        places = (ROOT, ROOT / "embedlab", ROOT / "conf")
-        exists = any((place / path).exists() or (place / f"{path}.md").exists() for place in places)
+        folders = (ROOT, ROOT / "embedlab", ROOT / "conf")
+        exists = any((folder / path).exists() or (folder / f"{path}.md").exists() for folder in folders)
         if not exists and not path.startswith(OF_RUNS):
             found.append(path)
     for module in MODULE.findall(text):
@@ -46,7 +46,7 @@ def test_every_named_file_exists(path: Path) -> None:
     assert missing(path.read_text(encoding="utf-8")) == []
 
 
-def test_what_is_missing_is_found() -> None:
+def test_missing_paths_are_found() -> None:
     assert missing("DESIGN's contract; see conf/callbacks/tensorboard.yaml, embedlab.gone.further, embedlab.cli") == [
         "DESIGN",
         "conf/callbacks/tensorboard.yaml",

@@ -50,7 +50,7 @@ def _first_comment(file: Path) -> str:
     for line in file.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             break
-        if not line.startswith("# @"):  # Hydra's own header, which must stand first
+        if not line.startswith("# @"):  # Hydra's own header, which must come first
             comment.append(line.removeprefix("#").strip())
     return re.split(r"\.(?: (?=[A-Z])|$)", " ".join(comment))[0]
 

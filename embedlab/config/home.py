@@ -1,4 +1,4 @@
-"""~ in path settings is the home folder: shells leave it after a dotted key and in quotes. Imports no torch."""
+"""Replace ~ in path settings by the home folder, which shells do not do after a dotted key. Imports no torch."""
 
 import os
 import re
@@ -10,13 +10,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from embedlab.config.errors import UserError
 
-PATH_NAME = re.compile(r"(path|file|dir)$")  # corpus.path, a logger's save_dir, a callback's dirpath, a scheme's own
+PATH_NAME = re.compile(r"(path|file|dir)$")  # corpus.path, a logger's save_dir, a callback's dirpath, a scheme's
 
 
 def expand_user(path: str, key: str) -> str:
     """Return the path with ~ or ~NAME at its start replaced by the home folder; `key` is the setting that holds it.
 
-    Raises UserError where that home folder is not known, which would make a folder named ~.
+    Raises UserError if that home folder is unknown; else a folder named ~ would be made.
     """
     expanded = os.path.expanduser(path)
     if expanded.startswith("~") and not os.path.exists(expanded):  # a file may be named ~draft.txt
@@ -25,9 +25,9 @@ def expand_user(path: str, key: str) -> str:
 
 
 def home_paths(cfg: DictConfig) -> dict[str, Any]:
-    """Return {dotted key: value} of the path settings that hold ~, with the home folder instead.
+    """Return {dotted key: value} of the path settings that hold ~, with ~ replaced by the home folder.
 
-    Path settings are those whose names end in path, file or dir, Lightning's and a scheme's own included.
+    Path settings are those whose names end in path, file or dir, also those of Lightning and of a scheme.
     """
     found = {}
     for key in path_settings(OmegaConf.to_container(cfg)):
@@ -40,7 +40,7 @@ def home_paths(cfg: DictConfig) -> dict[str, Any]:
 
 
 def _at_home(path: Any, key: str) -> Any:
-    return expand_user(path, key) if isinstance(path, str) else path  # the setting's own check refuses others
+    return expand_user(path, key) if isinstance(path, str) else path  # the setting's own check reports other types
 
 
 def path_settings(node: Any, prefix: str = "") -> Iterator[str]:
@@ -53,7 +53,7 @@ def path_settings(node: Any, prefix: str = "") -> Iterator[str]:
 
 
 def is_utf8(path: str) -> bool:
-    """Whether the path is text; bytes of another encoding, and all but ASCII in the locale C, Python only carries."""
+    """Whether the path is UTF-8: file names in another encoding, and all but ASCII in the locale C, are not."""
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:
@@ -62,5 +62,5 @@ def is_utf8(path: str) -> bool:
 
 
 def start_folder() -> str:
-    """Return the folder where the command was given: Hydra's job may work in another (hydra.job.chdir=true)."""
+    """Return the working folder of the command; a Hydra job may have another one (hydra.job.chdir=true)."""
     return str(HydraConfig.get().runtime.cwd) if HydraConfig.initialized() else os.getcwd()

@@ -1,4 +1,4 @@
-"""Optional packages: what is missing is told before anything starts."""
+"""Check optional packages, so that a missing one is reported before anything starts."""
 
 from importlib.util import find_spec
 from typing import Any
@@ -10,25 +10,25 @@ LOGGERS = {"WandbLogger": "wandb", "MLFlowLogger": "mlflow"}  # Lightning's clas
 
 # Packages that bring a launcher, by the name of its config.
 LAUNCHERS = {"submitit_slurm": "hydra-submitit-launcher"}
-REPLACED = ("basic", "joblib", "local", "submitit_local")  # by the default launcher, processes
+REPLACED = ("basic", "joblib", "local", "submitit_local")  # by the default launcher
 
 
-def replaced(launcher: str) -> str:
-    """Return what to give instead of a launcher that the default one has replaced."""
+def replaced_launcher(launcher: str) -> str:
+    """Return the message for a launcher that the default one has replaced."""
     return (
-        f"hydra/launcher={launcher} is no longer there: leave it out, jobs run side by side by themselves "
-        "(hydra.launcher.n_jobs=NUMBER says how many; 1: one after another)"
+        f"hydra/launcher={launcher} is no longer there: leave it out, because jobs run in parallel by default "
+        "(hydra.launcher.n_jobs=NUMBER sets how many; 1: one after another)"
     )
 
 
-def needed_package(launcher: str) -> str | None:
-    """How to get this config of hydra/launcher; None for one that no package of ours brings."""
+def install_hint(launcher: str) -> str | None:
+    """Return how to install this config of hydra/launcher, or None if no package of ours has it."""
     package = LAUNCHERS.get(launcher)
-    return package and f"pip install {package} brings it; or leave hydra/launcher out, for one job after another"
+    return package and f"pip install {package} installs it; or leave hydra/launcher out, to run here"
 
 
 def check_packages(loggers: dict[str, Any]) -> None:
-    """UserError for a logger whose package is not installed."""
+    """Raise UserError for a logger whose package is not installed."""
     for name, node in loggers.items():
         package = LOGGERS.get(str((node or {}).get("_target_")).rsplit(".", 1)[-1])
         if package and find_spec(package) is None:

@@ -22,7 +22,7 @@ def at_least(least: float, **values: float) -> None:
 
     >>> at_least(1, data__stride=0)
     Traceback (most recent call last):
-    embedlab.config.settings.UserError: data.stride=0 is too small: give at least 1
+    embedlab.config.errors.UserError: data.stride=0 is too small: give at least 1
     """
     for key, value in values.items():
         if not value >= least:

@@ -1,4 +1,4 @@
-"""What Lightning's Trainer is told, where it would fail late, train for ever, or not train without a word."""
+"""Check settings of Lightning's Trainer that fail late, never end, or silently do not train."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ ENDS = "give trainer.max_steps=N, trainer.max_epochs=N or +trainer.max_time=DAYS
 
 
 def check_trainer(trainer: dict[str, Any]) -> None:
-    """Raise UserError for a training without an end or without data."""
+    """Raise UserError if training would have no end or no data."""
     for key, default in (("max_steps", -1), ("max_epochs", None)):
         n = trainer.get(key, default)
         if n != default and (type(n) is not int or n < -1):
@@ -25,7 +25,7 @@ def check_trainer(trainer: dict[str, Any]) -> None:
 
 
 def trainer_cautions(trainer: dict[str, Any]) -> list[str]:
-    """Return a warning for a training that has no step."""
+    """Return a caution if training has no step."""
     for key in ("max_steps", "max_epochs"):
         if trainer.get(key) == 0:
             return [f"trainer.{key}=0: nothing was trained, so the scores are of random weights"]

@@ -1,6 +1,6 @@
 """The config tree: every setting with its type, a sentence and its unit; the values are in conf/*.yaml.
 
-Trainer, logger and callbacks are plain yaml with `_target_`, as Lightning and Hydra users know them. Nothing here
+Trainer, logger and callbacks are yaml with `_target_`, as in Lightning and Hydra. Nothing here
 imports torch, so that `--help` and error messages appear at once.
 """
 
@@ -38,7 +38,7 @@ class CorpusConfig:
         if self.val_fraction + self.test_fraction >= 1:
             raise UserError(
                 f"corpus.val_fraction={self.val_fraction} and corpus.test_fraction={self.test_fraction} "
-                "leave nothing to train on: let their sum stay below 1"
+                "leave nothing to train on: give a sum below 1"
             )
 
 
@@ -62,7 +62,7 @@ class FilesConfig(CorpusConfig):
     """Your own text."""
 
     path: Any = setting("a file, a list of files, a folder or a glob: .txt, .md, .jsonl, each plain or .gz")
-    field: str = setting("which field of a .jsonl line holds the text")
+    field: str = setting("the field of a .jsonl line that holds the text")
 
     def validate(self) -> None:
         CorpusConfig.validate(self)
@@ -175,7 +175,7 @@ class EvaluationConfig:
 
     length_factors: list[float] = setting("context lengths to test, as multiples of the trained one")
     shuffle_keep: list[int] = setting(
-        "order sensitivity: how many last tokens stay in place while the rest is shuffled"
+        "order sensitivity: how many last tokens keep their positions while the others are shuffled"
     )
     max_tokens: int = setting("most target tokens scored at each context length")
     sliding_step: int = setting("targets scored in each sliding window; with 1 every target sees the whole length")
@@ -193,10 +193,10 @@ class EvaluationConfig:
 
 @dataclass(slots=True)
 class Config:
-    """A whole run."""
+    """All settings of a run."""
 
     seed: int = setting("seed of all random numbers: data order, initial weights, dropout")
-    output_dir: str = setting("folder that gets all runs and sweeps")
+    output_dir: str = setting("folder of all runs and sweeps")
     cache_dir: str = setting("folder for downloads and token ids, shared by all runs")
     sweep_name: str = setting("folder of a sweep below output_dir/sweeps")
     run_dir: str = setting("folder of this run; set by Hydra")
@@ -208,7 +208,7 @@ class Config:
     position: Any = setting("the positional scheme")  # a PositionConfig once positions.check has read it
     optimizer: OptimizerConfig = setting("AdamW with warm-up and cosine decay")
     evaluation: EvaluationConfig = setting("what is measured after training")
-    trainer: dict[str, Any] = setting("Lightning's Trainer, as its own documentation has it")
+    trainer: dict[str, Any] = setting("Lightning's Trainer, as in its documentation")
     logger: dict[str, Any] = setting("Lightning's loggers, by name")
     callbacks: dict[str, Any] = setting("Lightning's callbacks, by name")
 
@@ -240,7 +240,7 @@ GROUPS = {
 
 
 def register() -> None:
-    """Register the schemas with Hydra, under schema/ so that they never appear as choices of a group."""
+    """Register the schemas with Hydra, under schema/ so that they do not appear as choices of a group."""
     store = ConfigStore.instance()
     store.store(name="config", group="schema", package="_global_", node=Config)
     for path, node in GROUPS.items():

@@ -8,7 +8,7 @@ from embedlab.config.tree import Config, CorpusConfig, DownloadConfig, FilesConf
 from embedlab.data import python_docs
 from embedlab.data.corpus import open_corpus
 from embedlab.runs.file_hashes import hash_files, known_sha256, sha256_of
-from embedlab.runs.folder import results_of
+from embedlab.runs.folder import read_finished
 from embedlab.runs.results import Results
 from embedlab.runs.same_inputs import Inputs
 
@@ -18,7 +18,7 @@ def finished_results(folder: Path, config: Config, remedy: str) -> Results | Non
 
     Raises UserError if it was made with other settings, from another text or by other code.
     """
-    results = results_of(folder, config, remedy)
+    results = read_finished(folder, config, remedy)
     if results is None:
         return None
     about = results.get("corpus")

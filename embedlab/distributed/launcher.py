@@ -17,7 +17,7 @@ from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.distributed.records import FOLDER, first_error
 from embedlab.runs.machine import available_cores
-from embedlab.runs.signals import handled_by
+from embedlab.runs.signals import handle_signals
 
 FOREIGN = ("SLURM_", "TORCHELASTIC_", "MASTER_", "OMPI_", "PMI_", "WORLD_SIZE", "NODE_RANK", "GROUP_RANK")
 
@@ -52,7 +52,7 @@ def train_on(n: int, folder: Path) -> None:
             rank.send_signal(number)
 
     ranks: list[subprocess.Popen[bytes]] = []
-    with handled_by(hand_on), TemporaryDirectory() as errors, socket.create_server(("127.0.0.1", 0)) as store:
+    with handle_signals(hand_on), TemporaryDirectory() as errors, socket.create_server(("127.0.0.1", 0)) as store:
         environment["MASTER_PORT"] = str(store.getsockname()[1])
         environment |= {FOLDER: errors, "EMBEDLAB_STORE_SOCKET": str(store.fileno())}
         try:

@@ -14,7 +14,7 @@ from embedlab.positions.check import check_config
 from embedlab.runs.escaping import LogFormatter
 from embedlab.runs.full_disk import report_full_disk
 from embedlab.runs.read_config import read_config
-from embedlab.runs.signals import at_once, handled_by
+from embedlab.runs.signals import exit_at_once, handle_signals
 from embedlab.runs.streams import accept_any_text
 
 
@@ -28,7 +28,7 @@ def main(folder: Path) -> None:
     for handler in handlers:
         handler.setFormatter(LogFormatter("%(message)s"))
     logging.basicConfig(level=logging.INFO if first else logging.ERROR, handlers=handlers)
-    with handled_by(at_once):
+    with handle_signals(exit_at_once):
         try:
             from embedlab.evaluation import measure
             from embedlab.training.run import train

@@ -18,8 +18,8 @@ from embedlab.evaluation.loss import window_losses
 from embedlab.evaluation.order import order_sensitivity
 from embedlab.evaluation.table_measures import tables
 from embedlab.model.embeddings import LanguageModel
-from embedlab.runs.looking import looking
 from embedlab.runs.results import CloserLook, Measured
+from embedlab.runs.view_failures import log_view_failure
 
 LOOK = "the measure"  # how a failed one begins in the log
 
@@ -52,6 +52,6 @@ def evaluate(model: LanguageModel, ids: np.ndarray, tokenizer: Tokenizer, config
     }
     found: Any = dict.fromkeys(looks)
     for name, look in looks.items():
-        with looking(Path(config.run_dir), f"{LOOK} {name}"):
+        with log_view_failure(Path(config.run_dir), f"{LOOK} {name}"):
             found[name] = look()
     return cast(CloserLook, found)

@@ -15,10 +15,10 @@ from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.evaluation import LOOK, measure
 from embedlab.runs.escaping import one_line
-from embedlab.runs.looking import failed_looks
 from embedlab.runs.provenance import git_state, versions
 from embedlab.runs.results import Results, write_results
 from embedlab.runs.same_inputs import Inputs
+from embedlab.runs.view_failures import view_cautions
 from embedlab.training.module import LanguageModule
 from embedlab.training.summary import scores_table
 
@@ -58,7 +58,7 @@ def evaluate_again(config: Config, checkpoint: Path, results: Results, folder: P
     results["files"] = data.inputs.files
     cautions = [caution for caution in results.get("cautions", []) if not caution.startswith(LOOK)]
     missing = {f"{LOOK} {key}" for key, value in results.items() if value is None}
-    failed = failed_looks(folder)  # those of earlier evaluations are among them
+    failed = view_cautions(folder)  # those of earlier evaluations are among them
     results["cautions"] = cautions + [line for line in failed if any(map(line.startswith, missing))]
     results["evaluated"] = {  # the run's own `command` and `versions` stay: its training is theirs
         "command": " ".join([program("evaluate"), *sys.argv[1:]]),

@@ -13,7 +13,7 @@ from embedlab.config import tree
 from embedlab.config.errors import UserError, complaint
 from embedlab.config.help import choices_help, settings_help
 from embedlab.config.home import home_paths
-from embedlab.config.overrides import literal
+from embedlab.config.overrides import escape_literal
 from embedlab.config.program import program
 from embedlab.config.tree import Config
 from embedlab.positions.config import shape_of
@@ -52,7 +52,7 @@ def check_config(cfg: DictConfig) -> Config:
     rest = copy.deepcopy(cfg)
     try:
         for key, value in home_paths(rest).items():
-            OmegaConf.update(rest, key, literal(value))
+            OmegaConf.update(rest, key, escape_literal(value))
     except OmegaConfBaseException as error:
         raise UserError(complaint(error)) from error
     position = positions.configure(OmegaConf.to_container(rest.position, resolve=True))

@@ -1,4 +1,4 @@
-"""Files and folders that are either whole or not there. Everything that embedlab replaces on disk goes through here."""
+"""Write files and folders that are either complete or absent; embedlab replaces files only through this module."""
 
 import os
 import shutil
@@ -10,10 +10,11 @@ from typing import TextIO
 
 @contextmanager
 def atomic_path(path: Path, kept_as: Path | None = None) -> Iterator[Path]:
-    """Yield a path to write a file to, which replaces `path` once it is whole and on the disk.
+    """Yield a temporary path; the file written there replaces `path` once it is complete and on the disk.
 
-    Written beside, synced, renamed: a kill or a full disk leaves either the old file or the new one, a reader never
-    sees half of one, and no part is left behind, except by a kill. The old file is renamed to `kept_as`, if given.
+    The file is written beside `path`, synced and renamed: a kill or a full disk leaves either the old file or the new
+    one, and a reader never sees half of one. Only a kill leaves the temporary file behind. The old file is renamed to
+    `kept_as`, if given.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -29,9 +30,9 @@ def atomic_path(path: Path, kept_as: Path | None = None) -> Iterator[Path]:
 
 @contextmanager
 def atomic_write(path: Path, newline: str | None = None) -> Iterator[TextIO]:
-    r"""Yield a text file (UTF-8) to write in, which replaces `path` as `atomic_path` does.
+    r"""Yield a UTF-8 text file to write, which replaces `path` as in `atomic_path`.
 
-    A lone surrogate (a file name that is not UTF-8 holds some) is written as \udce9, which JSON reads back.
+    A lone surrogate, as in a file name that is not UTF-8, is written as \udce9, which JSON reads back.
     """
     with (
         atomic_path(path) as beside,
@@ -42,10 +43,10 @@ def atomic_write(path: Path, newline: str | None = None) -> Iterator[TextIO]:
 
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder to write into, which becomes `folder` once it is whole.
+    """Yield an empty folder to write into; it is renamed to `folder` at the end.
 
-    One process at a time: the caller holds a lock, and removes an old `folder` before the end, since only it knows
-    which files there are ours. What a killed process left beside is removed first.
+    The caller holds a lock, so that one process at a time is here, and removes an old `folder` before the end, because
+    only the caller knows which of its files are ours. The temporary folder of a killed process is removed first.
     """
     beside = folder.with_name(f"{folder.name}.tmp")
     if beside.exists():

@@ -1,9 +1,9 @@
-r"""Text that others wrote, made safe for each medium that shows it. Imports no torch.
+r"""Make text from outside safe for each medium that shows it. Imports no torch.
 
-A name, a caution, a command or a version comes out of a results.json, an override or a file name, and may hold
-anything. What is safe depends on where it is shown:
+A name, a caution, a command or a version comes from a results.json, an override or a file name, and may hold any
+character. What is safe depends on where it is shown:
 
-| medium | what would act | here |
+| medium | what would take effect | function |
 |---|---|---|
 | terminal, log | control characters, escape sequences, bidirectional marks | `printable`, `one_line`, `LogFormatter` |
 | Markdown (comparison.md) | HTML, pipes, links, emphasis, mentions | `markdown` |
@@ -11,7 +11,7 @@ anything. What is safe depends on where it is shown:
 | spreadsheet (comparison.csv) | a cell that begins with = + - @ | `csv_cell` |
 | projector's labels (.tsv) | tabs, newlines | `tsv_cell` |
 
-report.html has `html.escape`.
+report.html uses `html.escape`.
 """
 
 import logging
@@ -22,8 +22,8 @@ from typing import Any
 
 NEWLINES_AND_TABS = frozenset("\n\t")
 ACTS = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, lone surrogates, ends of lines and paragraphs
-JOINERS = frozenset("\u200c\u200d")  # stand inside words of Hindi or Persian and inside emoji
-# What begins a formula in a spreadsheet, the full-width signs included; tab and carriage return are skipped there.
+JOINERS = frozenset("\u200c\u200d")  # used inside words of Hindi or Persian and inside emoji
+# The first character of a formula in a spreadsheet, full-width signs included; tab and carriage return are skipped.
 FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.I | re.A)
 # GitHub turns these into HTML, links, mentions, formulas; :// and www. alone make a link.
@@ -31,9 +31,10 @@ MARKDOWN = re.compile(r"[\\|`*_<>\[\]&~$@#!]|:(?=//)|(?<=www)\.", re.I)
 
 
 def printable(text: str) -> str:
-    r"""Return text that acts on no terminal: a control character or lone surrogate becomes �; newlines and tabs stay.
+    r"""Return text without effect on a terminal: control characters and lone surrogates become �.
 
-    Bytes that Python could not decode (file names in the locale C) are read as the UTF-8 that they most likely are.
+    Newlines and tabs stay. Bytes that Python could not decode (file names in the locale C) are read as UTF-8,
+    which they most likely are.
 
     >>> printable("a\x1b[31m\n\u202e caf\udcc3\udca9")
     'a�[31m\n� café'
@@ -55,7 +56,7 @@ def _is_harmless(character: str) -> bool:
 
 
 def one_line(text: str, most: int | None = None) -> str:
-    r"""Return printable text without newlines and tabs, cut where it is longer than `most` characters.
+    r"""Return printable text without newlines and tabs, cut after `most` characters.
 
     >>> one_line("a\nb"), one_line("abc", 2)
     ('a b', 'ab…')
@@ -66,7 +67,7 @@ def one_line(text: str, most: int | None = None) -> str:
 
 
 def visible(text: str) -> str:
-    r"""Return text on one line, what would end the line or act on a page made visible: ↵ for a newline, ␛, \u2028.
+    r"""Return text on one line with line ends and control characters as visible signs: ↵ for a newline, ␛, \u2028.
 
     >>> visible("a\n\x1b\u2028")
     'a↵␛\\u2028'
@@ -84,7 +85,7 @@ def _shape(character: str) -> str:
 
 
 def markdown(text: str) -> str:
-    r"""Return text that Markdown shows as it is, in a table's cell too.
+    r"""Return text that Markdown shows unchanged, also in a table cell.
 
     >>> markdown("<b>a|b</b> https://a.b")
     '\\<b\\>a\\|b\\</b\\> https\\://a.b'
@@ -93,7 +94,7 @@ def markdown(text: str) -> str:
 
 
 def entities(text: str) -> str:
-    """Return text that no Markdown acts on: all ASCII signs as numeric entities, control characters made visible.
+    """Return text without effect in any Markdown: ASCII signs as numeric entities, control characters as visible signs.
 
     >>> entities("a|b`c")
     'a&#124;b&#96;c'
@@ -102,9 +103,9 @@ def entities(text: str) -> str:
 
 
 def csv_cell(value: Any) -> Any:
-    """Return the value with an apostrophe before a text that a spreadsheet would run as a formula.
+    """Return the value, with an apostrophe before a text that a spreadsheet would run as a formula.
 
-    Numbers stay, those in a text too: '-0.5' is no formula.
+    Numbers stay unchanged, also as text: '-0.5' is not a formula.
 
     >>> [csv_cell(value) for value in (-0.5, "-0.5", "=1+1", "-x", "")]
     [-0.5, '-0.5', "'=1+1", "'-x", '']
@@ -115,16 +116,16 @@ def csv_cell(value: Any) -> Any:
 
 
 def tsv_cell(value: Any) -> str:
-    """Return the value as a cell that ends neither its column nor its line.
+    r"""Return the value as the text of one cell, without tabs and newlines.
 
-    >>> tsv_cell("a\\tb")
+    >>> tsv_cell("a\tb")
     'a␉b'
     """
     return visible(str(value))
 
 
 class LogFormatter(logging.Formatter):
-    """Lines of a log in which nothing but newlines and tabs acts on a terminal."""
+    """Log formatter whose lines have no effect on a terminal but newlines and tabs."""
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record))

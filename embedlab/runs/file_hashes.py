@@ -1,4 +1,4 @@
-"""Hashes of the files that a run reads: large ones are read again only where they changed. Imports no torch."""
+"""Hashes of the files that a run reads; a large file is read again only if it changed. Imports no torch."""
 
 import contextlib
 import hashlib
@@ -12,10 +12,10 @@ from typing import Any
 from embedlab.config.tree import Config
 from embedlab.runs.atomic_write import atomic_write
 
-SMALL = 1 << 20  # bytes; hashed in a millisecond, about what reading a hash from the cache takes
-SETTLED = 2  # seconds since the last change; sooner, another change could leave the same time stamp
+SMALL = 1 << 20  # bytes; hashed in a millisecond, which is about the time to read a hash from the cache
+SETTLED = 2  # seconds since the last change; before that, another change could leave the same time stamp
 
-_known: dict[str, dict[str, Any]] = {}  # path: what `_stamp` and `known_sha256` say of it, in this process
+_known: dict[str, dict[str, Any]] = {}  # by path: `_stamp` and sha256, in this process
 
 
 def sha256_of(path: Path) -> str:
@@ -25,9 +25,10 @@ def sha256_of(path: Path) -> str:
 
 
 def known_sha256(path: Path, cache_dir: Path) -> str:
-    """Return the sha256 of a file, from `cache_dir`/hashes where size and times of a large one are still the same.
+    """Return the sha256 of a file; that of an unchanged large file comes from `cache_dir`/hashes.
 
-    100 finished jobs of a sweep over a text of 1 GB would read 100 GB otherwise. Raises OSError for a missing file.
+    Unchanged means the same size and times. Without this, 100 finished jobs of a sweep over a text of 1 GB would read
+    100 GB. Raises OSError if the file is missing.
     """
     path = path.resolve()
     stamp = _stamp(path)
@@ -39,7 +40,7 @@ def known_sha256(path: Path, cache_dir: Path) -> str:
     if time.time_ns() - max(stamp["mtime_ns"], stamp["ctime_ns"]) > SETTLED * 10**9 and _stamp(path) == stamp:
         _known[str(path)] = found
         if stamp["size"] >= SMALL:
-            with contextlib.suppress(OSError):  # a cache without write permission: hashed again by the next process
+            with contextlib.suppress(OSError):  # the cache cannot be written: the next process hashes again
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 with atomic_write(kept) as file:
                     json.dump(found, file)
@@ -47,7 +48,7 @@ def known_sha256(path: Path, cache_dir: Path) -> str:
 
 
 def _stamp(path: Path) -> dict[str, Any]:
-    """Return what changes with a file's content. `cp -p` and `touch -r` put mtime back, but not ctime."""
+    """Return what changes with a file's content; `cp -p` and `touch -r` restore mtime, but not ctime."""
     about = path.stat()
     return {
         "path": str(path).encode(errors="surrogateescape").decode(errors="replace"),
@@ -66,9 +67,9 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def hash_files(config: Config) -> dict[str, str]:
-    """Return {path: sha256} of the user's own files that decide what a run computes: schemes and a token table.
+    """Return {path: sha256} of the user's own files that affect the results: schemes and a token table.
 
-    Paths as the settings give them. A file that cannot be read is not among them: whoever needs it says so.
+    The paths are those of the settings. A file that cannot be read is excluded: the code that needs it reports it.
     """
     settings = asdict(config)
     paths = [path for key in ("position", "task") for path in _files_in(settings.get(key))]
@@ -81,7 +82,7 @@ def hash_files(config: Config) -> dict[str, str]:
 
 
 def _files_in(node: Any) -> Iterator[str]:
-    """Yield every value of a key `file`: a scheme of the user's may stand inside one of ours."""
+    """Yield every value of a key `file`, at any depth: a scheme of ours may contain one of the user's."""
     if isinstance(node, dict):
         if isinstance(node.get("file"), str):
             yield node["file"]

@@ -1,4 +1,4 @@
-"""A full disk, reported in one line wherever it is noticed. Imports no torch."""
+"""Report a full disk in one line, wherever it is noticed. Imports no torch."""
 
 import errno
 import logging
@@ -31,8 +31,8 @@ def message(full: OSError, folder: Path) -> str:
 def report_full_disk(folder: Path) -> Iterator[None]:
     """Raise UserError if the disk of a run's folder is full.
 
-    Meanwhile neither the log's file handler nor TensorBoard's thread prints a traceback: they are the first to fail,
-    and what they could not write is written again when the run resumes from the last checkpoint.
+    Inside, the log's file handler and TensorBoard's thread print no traceback: they fail first, and what they could not
+    write is written again when the run resumes from the last checkpoint.
     """
     hook, raises = threading.excepthook, logging.raiseExceptions
 

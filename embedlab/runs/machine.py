@@ -1,4 +1,4 @@
-"""What this machine leaves to our processes. Imports no torch."""
+"""Cores and memory that this process may use. Imports no torch."""
 
 import os
 from contextlib import suppress
@@ -19,7 +19,7 @@ def available_cores() -> int:
 
 
 def available_memory() -> int | None:
-    """Return the bytes that may still be used without swapping; None where the system does not say (no /proc)."""
+    """Return the bytes that may still be used without swapping; None if the system does not report it (no /proc)."""
     found: list[int] = []
     with suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/meminfo").read_text().splitlines()

@@ -1,10 +1,10 @@
-"""What a run of embedlab wrote, and can prove that it wrote: nothing else is deleted or overwritten. Imports no torch.
+"""Recognise the files that a run of embedlab wrote; no other file is deleted or overwritten. Imports no torch.
 
-A run's folder holds the marker `.embedlab`, which is made only where the folder held nothing before. Its first line
-names embedlab; each process that trains there adds one line with its host, number and start. TensorBoard puts the same
-host and number into the names of its event files, so that those of other programs in the same folder are known.
+A run's folder holds the marker `.embedlab`, which is written only if the folder held no other files before. Its first
+line names embedlab; each process that trains there adds one line with its host, pid and start. TensorBoard puts the
+same host and pid into the names of its event files, so that the files of other programs in the folder are recognised.
 
-Runs of embedlab 0.2.0 have no marker: they are known by a checkpoint or a results.json that only embedlab writes.
+Runs of embedlab 0.2.0 have no marker: they are recognised by a checkpoint or a results.json that only embedlab writes.
 """
 
 import json
@@ -19,26 +19,26 @@ from pathlib import Path
 from typing import Any
 
 from embedlab.config.errors import UserError
-from embedlab.runs.looking import LOG
+from embedlab.runs.view_failures import LOG
 
 ERROR = "error.txt"
-RUNNING = ".running"  # the process that works on the job; one that was killed leaves it
+RUNNING = ".running"  # pid of the process that works on the job; a killed process leaves it behind
 LOCK = ".lock"
 MARK = ".embedlab"
 MADE_BY = {"made_by": "embedlab, a run's folder"}
 HYDRA = ".hydra"
-OUR_HYDRA = b"embedlab.cli.CheckOutputFolder"  # stands in every run's .hydra/hydra.yaml
+OUR_HYDRA = b"embedlab.cli.CheckOutputFolder"  # in every run's .hydra/hydra.yaml
 SWEEP = "multirun.yaml"  # Hydra's record of a sweep, in the folder above its jobs
-BEGUN = {HYDRA, LOCK, RUNNING, ERROR, "train.log"}  # all that a run leaves that fails before it trains
+BEGUN = {HYDRA, LOCK, RUNNING, ERROR, "train.log"}  # all that is left by a run that fails before it trains
 EVENTS = "tensorboard"
 EVENT_FILE = re.compile(r"events\.out\.tfevents\.(?P<time>\d+)\.((?P<host>.+)\.)?(?P<pid>\d+)(\.\d+|\.projector)")
 SNAPSHOT_FILE = re.compile(r"\d+\.(tsv|f32)(\.part)?|projector_config\.pbtxt(\.part)?")
 CHECKPOINTS = ("best.ckpt", "last.ckpt", "previous.ckpt")
-SECONDS = 2  # by which a file system's or another library's clock may lag behind
+SECONDS = 2  # by which the clock of a file system or another library may lag behind
 
 
 def check_folder(folder: Path) -> None:
-    """Raise UserError where the folder holds anything that no run of embedlab wrote. Writes nothing."""
+    """Raise UserError if the folder holds files that no run of embedlab wrote. Write nothing."""
     if names := foreign(folder):
         shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
         raise UserError(
@@ -48,14 +48,17 @@ def check_folder(folder: Path) -> None:
 
 
 def check_sweep(folder: Path) -> None:
-    """Raise UserError where the sweep's folder holds a multirun.yaml of something else; jobs have their own folders."""
+    """Raise UserError if the sweep's folder holds a multirun.yaml of another program. Jobs have their own folders."""
     path = folder / SWEEP
     if path.exists() and OUR_HYDRA not in path.read_bytes():
-        raise UserError(f"{path} is of another program, and a sweep writes one there: give sweep_name=ANOTHER")
+        raise UserError(f"{path} is of another program, and a sweep writes its own there: give sweep_name=ANOTHER")
 
 
 def foreign(folder: Path) -> list[str]:
-    """Names of what no run wrote; [] where the folder is empty, missing or a run's, whatever a user added to that."""
+    """Return the names of files that no run wrote; [] if the folder is missing, empty or a run's own.
+
+    In a run's own folder, files that the user added later are not counted.
+    """
     if not folder.is_dir() or is_marked(folder) or _is_older_run(folder):
         return []
     names = {path.name for path in folder.iterdir()}
@@ -66,13 +69,13 @@ def foreign(folder: Path) -> list[str]:
 
 
 def is_marked(folder: Path) -> bool:
-    """Whether a run of embedlab made its marker here."""
+    """Whether the folder has the marker of a run of embedlab."""
     lines = _marker_lines(folder)
     return bool(lines) and lines[0] == MADE_BY
 
 
 def claim(folder: Path) -> None:
-    """Mark the folder as a run's. Raises UserError where it holds what no run wrote."""
+    """Mark the folder as a run's. Raises UserError if it holds files that no run wrote."""
     check_folder(folder)
     if not is_marked(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -80,7 +83,7 @@ def claim(folder: Path) -> None:
 
 
 def note_process(folder: Path) -> None:
-    """Add this process to the marker, before it writes anything: its event files are the run's from now on."""
+    """Add this process to the marker, before it writes anything, so that its event files belong to the run."""
     claim(folder)
     about = {"host": socket.gethostname(), "pid": os.getpid(), "time": time.time()}
     with open(folder / MARK, "a", encoding="utf-8") as file:
@@ -93,7 +96,7 @@ def was_started(folder: Path) -> bool:
 
 
 def own_events(folder: Path) -> Iterator[Path]:
-    """TensorBoard's event files below the folder that a process of the run wrote."""
+    """Yield the TensorBoard event files below the folder that a process of the run wrote."""
     processes = _processes(folder)
     for path in sorted(folder.joinpath(EVENTS).rglob("events.out.tfevents.*")):
         if (name := EVENT_FILE.fullmatch(path.name)) and any(_wrote(process, name) for process in processes):
@@ -101,7 +104,7 @@ def own_events(folder: Path) -> Iterator[Path]:
 
 
 def own_history(folder: Path) -> Iterator[Path]:
-    """All that training leaves in the folder: metrics.csv, checkpoints, event files, the projector's snapshots."""
+    """Yield all files that training writes: metrics.csv, checkpoints, event files, the projector's snapshots."""
     if not is_marked(folder):
         return
     yield folder / "metrics.csv"
@@ -115,7 +118,7 @@ def own_history(folder: Path) -> Iterator[Path]:
 
 
 def _wrote(process: dict[str, Any], name: re.Match[str]) -> bool:
-    """Whether an event file's name is one that the process gives."""
+    """Whether the name of an event file shows that the process wrote it."""
     return (
         name["pid"] == str(process["pid"])
         and name["host"] in (process["host"], None)  # the projector's event files name no host
@@ -128,7 +131,7 @@ def _processes(folder: Path) -> list[dict[str, Any]]:
 
 
 def _marker_lines(folder: Path) -> list[dict[str, Any]]:
-    """The marker's lines; a line that a kill cut off is passed over."""
+    """Return the marker's lines without one that a kill cut off."""
     lines = []
     with suppress(OSError, UnicodeDecodeError):
         for line in (folder / MARK).read_text(encoding="utf-8").splitlines():
@@ -139,7 +142,7 @@ def _marker_lines(folder: Path) -> list[dict[str, Any]]:
 
 
 def _is_older_run(folder: Path) -> bool:
-    """Whether a run of embedlab 0.2.0 got as far as its first checkpoint here."""
+    """Whether the folder holds results or a checkpoint of embedlab 0.2.0."""
     with suppress(OSError, ValueError):
         if {"config", "position", "parameters", "cautions"} <= set(json.loads((folder / "results.json").read_bytes())):
             return True
@@ -147,7 +150,7 @@ def _is_older_run(folder: Path) -> bool:
 
 
 def _is_checkpoint(path: Path) -> bool:
-    """Whether the file is a checkpoint with what embedlab resumes from. Reads its pickle as bytes: no code runs."""
+    """Whether the file is a checkpoint that embedlab can resume from. Reads its pickle as bytes: no code runs."""
     with suppress(OSError, zipfile.BadZipFile, NotImplementedError), zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             if name.endswith("data.pkl"):

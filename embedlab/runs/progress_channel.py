@@ -1,22 +1,22 @@
-"""How far a run's training is, for whoever watches the process from outside. Imports no torch."""
+"""Publish the progress of a run's training to listeners in the same process. Imports no torch."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 
 class Progress(NamedTuple):
-    """One moment of a training."""
+    """The state of a training at one moment."""
 
     step: int  # optimizer steps done
-    steps: int | None  # of so many; None where trainer.max_time ends the training
-    loss: float | None  # training loss, nats/token, where it is known
-    seconds_left: float | None  # of training, by the speed so far
+    steps: int | None  # optimizer steps in all; None if trainer.max_time ends the training
+    loss: float | None  # training loss, nats/token; None if it is not known yet
+    seconds_left: float | None  # of training, estimated from the speed so far
 
 
 listeners: list[Callable[[Progress], None]] = []
 
 
 def publish(progress: Progress) -> None:
-    """Hand the progress to all listeners; there are none in a run that nobody watches."""
+    """Pass the progress to all listeners; most runs have none."""
     for listener in listeners:
         listener(progress)

@@ -1,4 +1,4 @@
-"""What a run was made with: versions of packages, and the state of the source."""
+"""Versions of packages and the state of the source that a run was made with."""
 
 import importlib.metadata
 import platform
@@ -9,21 +9,21 @@ from embedlab.runs.results import GitState
 
 
 def versions() -> dict[str, str]:
-    """Versions that the numbers may depend on, by package."""
+    """Return {package: version} of those that the results may depend on, with Python and the platform."""
     packages = ("embedlab", "torch", "lightning", "hydra-core", "tiktoken", "tensorboard", "numpy")
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for package in packages:
         try:
             found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:  # a checkout that runs without being installed
+        except importlib.metadata.PackageNotFoundError:  # embedlab itself, in a checkout that is not installed
             continue
     return found
 
 
 def git_state(source: Path) -> GitState:
-    """Commit of the source and whether it was changed since; empty if git does not know it.
+    """Return the commit of the source and whether it was changed since; empty if git does not know the source.
 
-    An installed package may lie inside a repository of the user's, whose commit says nothing about the source.
+    An installed package may be inside a repository of the user, whose commit says nothing about the source.
     """
 
     def git(*command: str) -> str:

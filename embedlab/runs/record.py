@@ -1,4 +1,7 @@
-"""What a run was given, as its folder keeps it for evaluate, export and resume: every value whole. No torch."""
+"""Record a run's settings in its folder, for evaluate, export and resume: no value depends on time or working folder.
+
+Imports no torch.
+"""
 
 import copy
 import re
@@ -9,18 +12,18 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from embedlab.config.home import home_paths
-from embedlab.config.overrides import literal, override
+from embedlab.config.overrides import escape_literal, override
 from embedlab.runs.atomic_write import atomic_write
 
-FOLDER = ".hydra"  # Hydra's name for it; hydra.output_subdir=null leaves it to us
+FOLDER = ".hydra"  # Hydra's name; with hydra.output_subdir=null only we write it
 RESOLVER = re.compile(r"\$\{\s*[\w.]+\s*:")  # ${now:%H}, ${hydra:job.num}, ${oc.env:HOME}; not ${data.stride}
-JOBS_OWN = re.compile(r"\$\{\s*(now|hydra)\s*:")  # what another moment, or another job, would compute otherwise
+JOBS_OWN = re.compile(r"\$\{\s*(now|hydra)\s*:")  # values that differ at another time or in another job
 
 
-def computed(cfg: DictConfig, pattern: re.Pattern[str] = RESOLVER) -> dict[str, Any]:
-    """Return {dotted key: value} of the settings that a resolver computes; their values are not the same tomorrow.
+def computed_values(cfg: DictConfig, pattern: re.Pattern[str] = RESOLVER) -> dict[str, Any]:
+    """Return {dotted key: value} of the settings that a resolver computes, because the value may differ tomorrow.
 
-    The run's folder is left to Hydra: a run may be moved.
+    Settings of Hydra and `run_dir` are excluded: a run may be moved.
     """
     keys = (key for key, raw in _leaves(OmegaConf.to_container(cfg)) if pattern.search(str(raw)))
     found = {key: OmegaConf.select(cfg, key) for key in keys if key != "run_dir" and not key.startswith("hydra.")}
@@ -37,9 +40,9 @@ def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def record(folder: Path, cfg: DictConfig, overrides: Sequence[str], values: dict[str, Any]) -> None:
-    """Write .hydra/config.yaml and overrides.yaml with these `values`, computed or whole paths, in their places.
+    """Write .hydra/config.yaml and overrides.yaml with `values`, computed ones and absolute paths.
 
-    Hydra has written both already, as they were given; with hydra.output_subdir=null, or another name, it has not.
+    Hydra has already written both as the user gave them, unless hydra.output_subdir is null or another name.
     """
     values = values | home_paths(cfg)
     kept = folder / FOLDER
@@ -47,7 +50,7 @@ def record(folder: Path, cfg: DictConfig, overrides: Sequence[str], values: dict
         return
     written = copy.deepcopy(cfg)
     for key, value in values.items():
-        OmegaConf.update(written, key, literal(value))
+        OmegaConf.update(written, key, escape_literal(value))
     kept.mkdir(exist_ok=True)
     given = [*overrides, *(override(key, value) for key, value in values.items())]
     for name, content in (("config.yaml", written), ("overrides.yaml", OmegaConf.create(list(dict.fromkeys(given))))):

@@ -1,8 +1,8 @@
-"""results.json: what a finished run reports, written last and atomically. Its presence means finished.
+"""results.json: the results of a run, written last and atomically; if it exists, the run has finished.
 
-Its keys are declared here and nowhere else. A new key is one line in `Results`, or in the dictionary that holds it,
-with its meaning and unit. mypy then asks the writer for it, a test checks a real run's file against it, and
-`python -m embedlab.runs.results_keys` prints its row for docs/results.md. `NotRequired` marks what not every run has.
+Its keys are declared only here. A new key is one line in `Results`, or in the dictionary that holds it, with its
+meaning and unit. mypy then requires the writer to set it, a test compares a real run's file, and
+`python -m embedlab.runs.results_keys` prints its row for docs/results.md. `NotRequired` marks keys that some runs lack.
 """
 
 import json
@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from embedlab.runs.atomic_write import atomic_write
 
-SCHEMA = 1  # increased when a key changes its meaning, so that comparisons can tell
+SCHEMA = 1  # increased when the meaning of a key changes, so that comparisons notice
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a key means, and its unit; "" if it has none."""
+    """The meaning of a key, and its unit, "" if it has none."""
 
     about: str
     unit: str = ""
@@ -38,7 +38,7 @@ class Scores(TypedDict):
 
 
 class Baselines(TypedDict):
-    """Losses of counting, on the validation targets; a trained model must beat them."""
+    """Losses of counting models on the validation targets; a trained model must be better."""
 
     unigram: Annotated[float, Key("add-one unigram of the training text", NATS)]
     bigram: Annotated[float, Key("add-one bigram of the training text", NATS)]
@@ -80,7 +80,7 @@ class PositionTable(TypedDict):
 
     rows: Annotated[int, Key("positions or distances in the table", "rows")]
     effective_rank: Annotated[float, Key("exp of the entropy of the singular values' shares", "directions")]
-    similarity_by_distance: Annotated[list[float], Key("mean cosine of rows that stand 0, 1, … apart")]
+    similarity_by_distance: Annotated[list[float], Key("mean cosine of rows whose positions differ by 0, 1, …")]
 
 
 class Neighbour(TypedDict):
@@ -99,7 +99,7 @@ class Neighbours(TypedDict):
 
 
 class Tables(TypedDict):
-    """Measures of what the model has learned in tables."""
+    """Measures of the model's tables."""
 
     token: Annotated[TokenTable, Key("the token table")]
     position: Annotated[PositionTable | None, Key("the scheme's table; null if it has none")]
@@ -107,19 +107,19 @@ class Tables(TypedDict):
 
 
 class PositionLens(TypedDict):
-    """What attention makes of distance."""
+    """Attention by distance."""
 
-    windows: Annotated[int, Key("windows of test text that were looked at", "windows")]
+    windows: Annotated[int, Key("windows of test text that were measured", "windows")]
     logits: Annotated[Heads, Key("[layer][head][distance]: mean logit of a key so far back; null if none is finite")]
     weights: Annotated[Heads, Key("[layer][head][distance]: mean attention weight of a key so far back")]
 
 
 class CloserLook(TypedDict):
-    """What is measured of the model on the test text besides its losses; null for a measure that failed."""
+    """Measures of the model on the test text besides its losses; null for a measure that failed."""
 
     extrapolation: Annotated[list[ContextScore] | None, Key("losses at other context lengths, on the same targets")]
     order_sensitivity: Annotated[list[ShuffledScore] | None, Key("what shuffling the context costs")]
-    tables: Annotated[Tables | None, Key("what the learned tables look like")]
+    tables: Annotated[Tables | None, Key("measures of the learned tables")]
     position_lens: Annotated[PositionLens | None, Key("attention by distance; null for a head without attention")]
 
 
@@ -140,7 +140,7 @@ class Diverged(TypedDict):
 
 
 class Measured(HeldOut, CloserLook):
-    """All that depends on weights and held-out text; `python -m embedlab.evaluate` measures it anew."""
+    """Results that depend only on weights and held-out text; `python -m embedlab.evaluate` measures it again."""
 
     eval_tokens_per_second: Annotated[float | None, Key("speed of scoring the test text", "tokens/s")]
     diverged: NotRequired[Annotated[Diverged, Key("where training diverged, if it did; all scores are null then")]]
@@ -187,7 +187,7 @@ class GitState(TypedDict, total=False):
 
 
 class Evaluated(TypedDict):
-    """What measured the run anew; the run's own command and versions stay."""
+    """The command that measured the run again; the run's own command and versions stay."""
 
     command: Annotated[str, Key("the command line")]
     versions: Annotated[dict[str, str], Key("versions at that time")]
@@ -195,7 +195,7 @@ class Evaluated(TypedDict):
 
 
 class Setup(TypedDict):
-    """Which run it is."""
+    """The identity of a run."""
 
     schema: Annotated[int, Key("version of these keys' meaning")]
     seed: Annotated[int, Key("the run's seed")]
@@ -205,7 +205,7 @@ class Setup(TypedDict):
 
 
 class Results(Setup, Measured):
-    """The whole of results.json, in the order of the file."""
+    """All of results.json, in the order of the file."""
 
     tokens_per_second: Annotated[float, Key("targets trained on, all devices together", "tokens/s")]
     train_seconds: Annotated[float, Key("training alone, without validation and callbacks", "s")]
@@ -218,26 +218,26 @@ class Results(Setup, Measured):
     files: Annotated[dict[str, str], Key("sha256 of each of the user's own files that the settings name, by path")]
     checkpoint: Annotated[str, Key("the checkpoint that the scores are of; its path below the run's folder, if there")]
     checkpoint_sha256: NotRequired[Annotated[str, Key("its sha256, if it is not in the run's folder")]]
-    evaluated: NotRequired[Annotated[Evaluated, Key("what measured the run anew, if anything did")]]
+    evaluated: NotRequired[Annotated[Evaluated, Key("the command that measured the run again, if any")]]
 
 
 def write_results(path: Path, results: Results) -> None:
-    """Write results.json as strict JSON, at once or not at all."""
+    """Write results.json atomically, as strict JSON."""
     with atomic_write(path) as file:
-        json.dump(finite(results), file, indent=1, ensure_ascii=False, allow_nan=False)
+        json.dump(replace_nonfinite(results), file, indent=1, ensure_ascii=False, allow_nan=False)
 
 
-def finite(value: Any) -> Any:
-    """Return the value with None for each NaN and infinity in it, which JSON does not know."""
+def replace_nonfinite(value: Any) -> Any:
+    """Return the value with None for each NaN and infinity in it, which JSON cannot hold."""
     if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
+        return {key: replace_nonfinite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
+        return [replace_nonfinite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def diverged_line(results: Results) -> str | None:
-    """Return what happened to a diverged run, in one line with a remedy; None for any other run."""
+    """Return one line that says where a run diverged, with a remedy; None if it did not."""
     if (found := results.get("diverged")) is None:
         return None
     rate = results["config"]["optimizer"]["lr"]

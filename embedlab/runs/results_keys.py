@@ -1,5 +1,7 @@
-"""The keys of results.json as dotted paths, read from their declaration; `python -m embedlab.runs.results_keys` prints
-the table of docs/results.md."""
+"""Read the keys of results.json from their declaration, as dotted paths.
+
+`python -m embedlab.runs.results_keys` prints the table of docs/results.md.
+"""
 
 import types
 from collections.abc import Iterator
@@ -32,7 +34,7 @@ def fields(declaration: type) -> Iterator[tuple[str, Any, Key]]:
 
 
 def declared(declaration: type = Results, prefix: str = "") -> Iterator[Declared]:
-    """Yield every key, those of nested dictionaries after the one that holds them."""
+    """Yield every key, the keys of a nested dictionary after the key that holds it."""
     for name, kind, key in fields(declaration):
         path = prefix + name
         yield Declared(path, in_words(kind), key)
@@ -42,7 +44,7 @@ def declared(declaration: type = Results, prefix: str = "") -> Iterator[Declared
 
 
 def nested(kind: Any) -> tuple[type | None, str]:
-    """Return the TypedDict in a type and "[]" if it is that of a list's entries; None if there is none."""
+    """Return the TypedDict in a type, or None, and "[]" if it is the type of a list's entries."""
     if is_typeddict(kind):
         return kind, ""
     for part in get_args(kind):
@@ -53,7 +55,7 @@ def nested(kind: Any) -> tuple[type | None, str]:
 
 
 def in_words(kind: Any) -> str:
-    """Return a type as JSON names it.
+    """Return the name of a type in JSON.
 
     >>> in_words(list[float]), in_words(float | None), in_words(dict[str, str])
     ('list of number', 'number or null', 'object')

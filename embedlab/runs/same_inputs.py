@@ -1,4 +1,4 @@
-"""Whether text and code are still those that a run was given. Imports no torch."""
+"""Compare the text and files that a run used with those of now. Imports no torch."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,15 +8,15 @@ SHOWN = 12  # hexadecimal digits of a hash in a message
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a run reads beside its settings; a settings' file may name the same path and mean another content."""
+    """Hashes of what a run reads besides its settings, because the content at a path may have changed."""
 
-    corpus: str | None  # sha256 of the text; None where it is not there to be compared
+    corpus: str | None  # sha256 of the text; None if the text cannot be read
     files: dict[str, str]  # {path: sha256} of the user's own files
 
     def changes_since(self, corpus: Any, files: Any) -> list[str]:
         """Return `text: sha256 1a2b…, now 3c4d…` for each that differs from what a run recorded.
 
-        Runs of version 0.2.0 recorded no files, their checkpoints no text: nothing is compared there.
+        What was not recorded is not compared: runs of version 0.2.0 recorded no files, their checkpoints no text.
         """
         then = {"text": corpus, **(files if isinstance(files, dict) else {})}
         now = {"text": self.corpus, **self.files}

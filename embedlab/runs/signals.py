@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and USR2 (a Slurm job's time is nearly up) as orderly exits with status 130, 143 and 140."""
+"""Turn Ctrl-C, SIGTERM and USR2 (a Slurm job's time is nearly up) into clean exits with status 130, 143 and 140."""
 
 import signal
 import threading
@@ -15,8 +15,8 @@ STATUSES = {128 + number for number in SIGNALS}
 
 
 @contextmanager
-def handled_by(handler: Callable[[int, Any], None]) -> Iterator[None]:
-    """Send all signals to `handler`, and restore the handlers afterwards. Threads get no signals: do nothing there."""
+def handle_signals(handler: Callable[[int, Any], None]) -> Iterator[None]:
+    """Handle all signals by `handler`, then restore the earlier ones. Do nothing in a thread, which gets no signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -28,17 +28,17 @@ def handled_by(handler: Callable[[int, Any], None]) -> Iterator[None]:
             signal.signal(number, old)
 
 
-def at_once(number: int, frame: Any) -> None:
-    """Exit at once: the handler for moments when nothing would be lost."""
+def exit_at_once(number: int, frame: Any) -> None:
+    """Exit immediately: the handler for times when nothing can be lost."""
     raise SystemExit(128 + number)
 
 
 @contextmanager
 def requeue_on_timeout() -> Iterator[None]:
-    """Return a job whose time was up to Slurm's queue, after it has saved and stopped.
+    """Requeue a Slurm job whose time is up, after it has saved and stopped.
 
-    This calls submitit's own handler, after which Slurm kills the process; called at the signal, it would lose
-    everything since the last checkpoint.
+    This calls submitit's own handler, after which Slurm kills the process; called at the signal, that handler would
+    lose everything since the last checkpoint.
     """
     handler = signal.getsignal(TIME_IS_UP)
     try:

@@ -1,4 +1,4 @@
-"""Which checkpoint the scores of a run are of. Imports no torch."""
+"""Find the checkpoint that a run's scores belong to. Imports no torch."""
 
 import json
 import os
@@ -12,43 +12,50 @@ from embedlab.runs.folder import BEST, LAST, PREVIOUS
 def about_checkpoint(checkpoint: Path, folder: Path) -> tuple[str, str | None]:
     """Return the path of the scored checkpoint for results.json, and its sha256 if another run may replace it.
 
-    In the run's folder the path is relative to that folder, which may be moved. Elsewhere another run may write to the
-    same path (`callbacks.best.dirpath` in a sweep), so the sha256 is recorded too.
+    A path in the run's folder is relative to that folder, which may be moved. Outside of it, another run may write to
+    the same path (`callbacks.best.dirpath` in a sweep), so the sha256 is recorded too.
     """
-    whole, top = Path(os.path.abspath(checkpoint)), Path(os.path.abspath(folder))
-    if whole.is_relative_to(top):
-        return whole.relative_to(top).as_posix(), None
-    return str(whole), sha256_of(whole)
+    path, top = Path(os.path.abspath(checkpoint)), Path(os.path.abspath(folder))
+    if path.is_relative_to(top):
+        return path.relative_to(top).as_posix(), None
+    return str(path), sha256_of(path)
 
 
 def find_checkpoint(folder: Path) -> Path:
-    """Return the checkpoint that results.json names; else best.ckpt, else last.ckpt where nothing was validated.
+    """Return the checkpoint that results.json names; else best.ckpt, else last.ckpt (nothing was validated).
 
-    Raises UserError where there is none, or where another run has written its own there.
+    Raises UserError if there is none, or if another run has overwritten it.
     """
     try:
         results = json.loads((folder / "results.json").read_bytes())
-        path, sha256 = folder / results["checkpoint"], results.get("checkpoint_sha256")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # unfinished, or of 0.2.0, which named none
+        path: Path = folder / results["checkpoint"]
+        sha256 = results.get("checkpoint_sha256")
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ):  # unfinished, or of 0.2.0, which named none
         if not (folder / "results.json").exists():
             _refuse_other_names(folder / "checkpoints")
         return _by_name(folder / "checkpoints")
     if not path.is_file():
-        raise UserError(f"{path} is not there, and the scores of {folder} are of its weights: put it back")
+        raise UserError(f"{path} is missing, and the scores of {folder} are of its weights: put it back")
     if sha256 is not None and sha256 != sha256_of(path):
         raise UserError(f"{path} was overwritten since {folder} was scored: give every run a callbacks.best.dirpath")
     return path
 
 
 def _refuse_other_names(checkpoints: Path) -> None:
-    """Raise UserError where callbacks.best.filename was changed: only Lightning knows then which of them is best."""
+    """Raise UserError if callbacks.best.filename was changed: then only Lightning knows which file is the best."""
     names = {path.name for path in checkpoints.glob("*.ckpt")}
     if BEST not in names and (others := sorted(names - {LAST, PREVIOUS})):
-        raise UserError(f"{checkpoints} holds {others[0]}, but which is the best is known once the run has finished")
+        raise UserError(f"{checkpoints} holds {others[0]}, but the best is known only when the run has finished")
 
 
 def _by_name(checkpoints: Path) -> Path:
     for name in (BEST, LAST):
         if (path := checkpoints / name).is_file():
             return path
-    raise UserError(f"{checkpoints} holds neither {BEST} nor {LAST}: without weights nothing is measured")
+    raise UserError(f"{checkpoints} holds neither {BEST} nor {LAST}: without weights nothing can be measured")

@@ -21,7 +21,7 @@ from embedlab.runs import progress_channel
 from embedlab.runs.full_disk import report_full_disk
 from embedlab.runs.ownership import claim
 from embedlab.runs.progress_channel import Progress
-from embedlab.runs.signals import at_once, handled_by
+from embedlab.runs.signals import exit_at_once, handle_signals
 
 OUTPUT = "output.txt"  # what the job's process prints, which the sweep's terminal does not show
 SECONDS_TO_SAVE = 40  # for a step's end and a checkpoint; a job on several devices gives its processes 30
@@ -55,7 +55,7 @@ def work(pickled: bytes, link: Connection) -> None:
     if hasattr(os, "setsid"):
         os.setsid()  # a terminal's Ctrl-C reaches the job through the sweep alone
     threading.Thread(target=_exit_with_sweep, args=(link,), daemon=True).start()
-    with handled_by(at_once):
+    with handle_signals(exit_at_once):
         task: Task = pickle.loads(pickled)
         os.environ.update(task.environment)
         progress_channel.listeners.append(_Reporter(link))

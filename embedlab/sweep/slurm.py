@@ -23,7 +23,7 @@ from submitit.core.utils import DelayedSubmission, JobPaths
 from submitit.slurm.slurm import SlurmInfoWatcher, SlurmJob
 
 from embedlab.config.errors import UserError
-from embedlab.runs.signals import at_once, handled_by
+from embedlab.runs.signals import exit_at_once, handle_signals
 
 log = logging.getLogger("embedlab")
 
@@ -72,10 +72,10 @@ def launch(launcher: SlurmLauncher, overrides: Sequence[Sequence[str]], first: i
     stopped: list[int] = []
     try:
         # a signal waits meanwhile: between sbatch and the files that its jobs need, it would orphan them
-        with handled_by(lambda number, frame: stopped.append(number)):
+        with handle_signals(lambda number, frame: stopped.append(number)):
             jobs = submit(launcher, overrides, first, watcher.living())
         if stopped:
-            at_once(stopped[0], None)
+            exit_at_once(stopped[0], None)
         wait(jobs)
     except SystemExit:
         if left := [job for job in jobs if not job.done(force_check=True)]:

@@ -14,14 +14,14 @@ from omegaconf import OmegaConf, open_dict, read_write
 
 from embedlab.config.errors import UserError
 from embedlab.config.overrides import override
-from embedlab.config.paths import whole_paths, with_values
+from embedlab.config.paths import absolute_paths, with_values
 from embedlab.data.finished import finished_results
 from embedlab.positions.check import check_config
 from embedlab.runs import folder as job
 from embedlab.runs.full_disk import full_disk, message
 from embedlab.runs.ownership import check_folder
-from embedlab.runs.record import JOBS_OWN, computed
-from embedlab.runs.signals import at_once, handled_by
+from embedlab.runs.record import JOBS_OWN, computed_values
+from embedlab.runs.signals import exit_at_once, handle_signals
 from embedlab.sweep.capacity import Needs, choose_n_jobs, needs
 from embedlab.sweep.composing import Composer
 from embedlab.sweep.points import points_of
@@ -83,7 +83,7 @@ class Sweeper(BasicSweeper):
         OmegaConf.save(self.config, top / "multirun.yaml")
         self.begun = time.time()
         self.to_run = sum(not one.outcome for one in self.jobs)
-        with handled_by(self._stop):
+        with handle_signals(self._stop):
             try:
                 self._run_all()
             except SystemExit:
@@ -101,7 +101,7 @@ class Sweeper(BasicSweeper):
         if isinstance(self.launcher, Processes) and self.launcher.running and not self.launcher.received:
             self.launcher.received = number
         else:
-            at_once(number, frame)
+            exit_at_once(number, frame)
 
     def _look_at(self, number: int, name: str, overrides: list[str]) -> Job:
         """The job, its outcome known where it is finished already."""
@@ -110,11 +110,11 @@ class Sweeper(BasicSweeper):
         with open_dict(cfg):
             cfg.hydra.job.id = cfg.hydra.job.num = number - 1
         HydraConfig.instance().set_config(cfg)
-        folder = self.top / job.fitting(str(cfg.hydra.sweep.subdir))
+        folder = self.top / job.fit_subdir(str(cfg.hydra.sweep.subdir))
         with read_write(cfg.hydra.runtime), open_dict(cfg):
             cfg.hydra.runtime.output_dir = str(folder)
         HydraConfig.instance().set_config(cfg)
-        own = [override(key, value) for key, value in computed(cfg, JOBS_OWN).items()]
+        own = [override(key, value) for key, value in computed_values(cfg, JOBS_OWN).items()]
         one = Job(number, name, [*overrides, *own], folder, needs(cfg))
         try:
             check_folder(folder)
@@ -126,7 +126,7 @@ class Sweeper(BasicSweeper):
             with read_write(cfg), open_dict(cfg):
                 del cfg["hydra"]
             try:
-                whole = whole_paths(cfg, Path(self.config.hydra.runtime.cwd))
+                whole = absolute_paths(cfg, Path(self.config.hydra.runtime.cwd))
                 finished_results(folder, check_config(with_values(cfg, whole)), job.OTHER_SWEEP)
                 one.end("skipped", "finished before")
                 log.info("%s — finished before, skipped", one)
@@ -172,7 +172,7 @@ class Sweeper(BasicSweeper):
     def _note(self, one: Job, result: JobReturn) -> None:
         if result.status == JobStatus.COMPLETED:
             one.end("finished")
-        elif type(error := result._return_value).__name__ == job.ElsewhereError.__name__:
+        elif type(error := result._return_value).__name__ == job.FolderInUseError.__name__:
             one.reason = "another process works on it"
             log.info("%s — another process works on it, looking again at the end", one)
         else:

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from embedlab.runs.folder import ElsewhereError
+from embedlab.runs.folder import FolderInUseError
 from embedlab.runs.progress_channel import Progress
 from embedlab.runs.results import diverged_line
 from embedlab.sweep.progress import spoken
@@ -54,7 +54,7 @@ class Watch:
     def ended(self, index: int, error: Exception | None) -> None:
         """Write the one line that remains of a job."""
         self.running.pop(index, None)
-        if type(error).__name__ == ElsewhereError.__name__:
+        if type(error).__name__ == FolderInUseError.__name__:
             self.elsewhere += 1
             return
         self.counts["failed" if error else "finished"] += 1

@@ -16,13 +16,13 @@ from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.model.embeddings import LanguageModel
 from embedlab.model.pretrained import load_table
-from embedlab.runs.folder import LAST, PREVIOUS, interrupted
-from embedlab.runs.looking import failed_looks, looking
+from embedlab.runs.folder import LAST, PREVIOUS, has_checkpoint
 from embedlab.runs.ownership import note_process, was_started
 from embedlab.runs.provenance import git_state, versions
-from embedlab.runs.results import SCHEMA, Measured, Results, finite, write_results
+from embedlab.runs.results import SCHEMA, Measured, Results, replace_nonfinite, write_results
 from embedlab.runs.same_inputs import Inputs
-from embedlab.runs.same_settings import differences, plain
+from embedlab.runs.same_settings import deciding_settings, differences
+from embedlab.runs.view_failures import log_view_failure, view_cautions
 from embedlab.runs.weights import about_checkpoint
 from embedlab.training.best import best_checkpoint, load_weights
 from embedlab.training.cautions import NOT_BEST, cautions
@@ -94,10 +94,10 @@ def train(config: Config, measure: Measure) -> Results | None:
         for callback in callbacks:
             if hasattr(callback, "on_results"):
                 callback.on_results(trainer, results)  # embedlab's; Lightning has no hook after the last evaluation
-    results["cautions"] += failed_looks(folder)
+    results["cautions"] += view_cautions(folder)
     write_results(folder / "results.json", results)
     folder.joinpath("checkpoints", PREVIOUS).unlink(missing_ok=True)
-    with looking(folder, "the table at the end"):
+    with log_view_failure(folder, "the table at the end"):
         print_summary(results, folder)
     return results
 
@@ -109,7 +109,7 @@ def find_checkpoint_to_resume(config: Config, folder: Path, inputs: Inputs) -> P
     """
     found = find_newest_intact(folder / "checkpoints")
     if found is None:
-        if interrupted(folder):
+        if has_checkpoint(folder):
             log.warning("no checkpoint is intact: starting from the beginning")
         elif was_started(folder):
             log.warning("no checkpoint was saved before the run was stopped: starting from the beginning")
@@ -122,7 +122,7 @@ def find_checkpoint_to_resume(config: Config, folder: Path, inputs: Inputs) -> P
             f"{path} cannot be resumed from: it is another program's or was saved with callbacks.last=null by "
             "embedlab 0.2.0: start a new run"
         )
-    if changed := differences(state["config"], plain(asdict(config))):
+    if changed := differences(state["config"], deciding_settings(asdict(config))):
         raise UserError(
             f"{folder} was started with other settings ({'; '.join(changed[:3])}): "
             "give those settings, or another folder"
@@ -178,5 +178,5 @@ def collect_results(
     }
     if sha256 is not None:
         results["checkpoint_sha256"] = sha256
-    checked: Results = finite(results)
+    checked: Results = replace_nonfinite(results)
     return checked

@@ -8,7 +8,7 @@ from typing import Any
 from lightning import Callback, Trainer
 from torch.nn import Module
 
-from embedlab.runs.looking import looking
+from embedlab.runs.view_failures import log_view_failure
 
 
 class ViewCallback(Callback):
@@ -29,7 +29,7 @@ def guard(hook: Callable[..., Any]) -> Callable[..., None]:
         models = [argument for argument in arguments if isinstance(argument, Module)]
         modes = [(module, module.training) for model in models for module in model.modules()]
         done = False
-        with looking(Path(trainer.default_root_dir), f"{type(self).__name__}.{hook.__name__}"):
+        with log_view_failure(Path(trainer.default_root_dir), f"{type(self).__name__}.{hook.__name__}"):
             hook(self, trainer, *arguments, **named)
             done = True
         if not done:

@@ -1,4 +1,4 @@
-"""Paths relative to the working folder, made whole."""
+"""Relative paths are made absolute."""
 
 import glob
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from embedlab.config.paths import same_path, whole_paths, with_values
+from embedlab.config.paths import absolute_paths, same_path, with_values
 from embedlab.data.corpus import find_files
 
 HOME = Path("/home/me")
@@ -39,12 +39,12 @@ HOME = Path("/home/me")
         ),
     ],
 )
-def test_paths_are_made_whole(config: dict, expected: dict) -> None:
+def test_paths_are_made_absolute(config: dict, expected: dict) -> None:
     cfg = OmegaConf.create(config)
-    found = whole_paths(cfg, HOME)
+    found = absolute_paths(cfg, HOME)
     assert found == expected
     again = with_values(cfg, found)
-    assert whole_paths(again, Path("/elsewhere")) == {}
+    assert absolute_paths(again, Path("/elsewhere")) == {}
     for key, value in found.items():
         assert OmegaConf.select(again, key) == value
 
@@ -53,12 +53,12 @@ def test_a_glob_means_the_same_in_a_folder_of_any_name(tmp_path: Path) -> None:
     home = tmp_path / "a [b]*"
     home.mkdir()
     (home / "1.txt").write_text("one")
-    path = whole_paths(OmegaConf.create({"corpus": {"path": "*.txt"}}), home)["corpus.path"]
+    path = absolute_paths(OmegaConf.create({"corpus": {"path": "*.txt"}}), home)["corpus.path"]
     assert path == f"{glob.escape(str(home))}/*.txt"
     assert find_files(path) == [home / "1.txt"]
 
 
-def test_a_recorded_relative_path_may_be_the_whole_one() -> None:
+def test_a_recorded_relative_path_may_match_an_absolute_one() -> None:
     assert same_path("my.txt", "/home/me/my.txt")
     assert same_path("../data/./my.txt", "/home/data/my.txt")
     assert same_path(["a.txt", "/b.txt"], ["/home/a.txt", "/b.txt"])

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 
 from embedlab import evaluate, export
-from embedlab.compare.__main__ import parser as compare_parser
+from embedlab.compare.__main__ import make_parser as compare_parser
 from embedlab.positions.check import check_config
 from tests.conftest import ROOT
 from tests.docs.settings import composed, is_sweep

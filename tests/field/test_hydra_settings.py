@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from embedlab.config.tree import Config
-from embedlab.runs.folder import LONGEST_NAME, fitting
+from embedlab.runs.folder import LONGEST_NAME, fit_subdir
 from embedlab.runs.read_config import read_config
-from embedlab.runs.record import JOBS_OWN, computed, record
+from embedlab.runs.record import JOBS_OWN, computed_values, record
 from tests.field.shell import command, said, succeeded, train, write_text
 
 
@@ -47,9 +47,9 @@ def test_what_a_resolver_computes_is_recorded(tmp_path: Path, monkeypatch: pytes
             "logger": {"csv": {"save_dir": "${run_dir}"}},
         }
     )
-    assert computed(cfg) == {"corpus.name": "mine", "corpus.tags": ["mine", "b"]}
-    assert computed(cfg, JOBS_OWN) == {}  # the same for every job and at every time
-    record(tmp_path, cfg, ["corpus=files"], computed(cfg) | {"output_dir": "/o"})
+    assert computed_values(cfg) == {"corpus.name": "mine", "corpus.tags": ["mine", "b"]}
+    assert computed_values(cfg, JOBS_OWN) == {}  # the same for every job and at every time
+    record(tmp_path, cfg, ["corpus=files"], computed_values(cfg) | {"output_dir": "/o"})
     assert OmegaConf.load(tmp_path / ".hydra" / "overrides.yaml") == [
         "corpus=files",
         "corpus.name='mine'",
@@ -75,19 +75,19 @@ def test_a_moved_run_has_its_new_folder(make_config: Callable[..., Config], tmp_
 
 @given(st.text(st.characters(exclude_characters="\0")))
 def test_every_job_gets_a_folder_inside_its_sweep(subdir: str) -> None:
-    place = Path("/sweep", fitting(subdir.lstrip("/"))).parts
+    place = Path("/sweep", fit_subdir(subdir.lstrip("/"))).parts
     assert place[:2] == ("/", "sweep")
     assert ".." not in place
     assert all(len(part.encode(errors="surrogatepass")) <= LONGEST_NAME for part in place)
 
 
 def test_folders_keep_their_names_where_they_can() -> None:
-    assert fitting("x/3") == "x/3"
-    assert fitting("12-00-00_3") == "12-00-00_3"
+    assert fit_subdir("x/3") == "x/3"
+    assert fit_subdir("12-00-00_3") == "12-00-00_3"
     long = ",".join(f"key{i}=value" for i in range(60))
-    assert fitting(long) != fitting(long + "x")
-    assert fitting("corpus.path=../../a.txt,seed=1") == fitting("corpus.path=../../a.txt,seed=1")
-    assert fitting("corpus.path=../../a.txt,seed=1") != fitting("corpus.path=.._.._a.txt,seed=1")
+    assert fit_subdir(long) != fit_subdir(long + "x")
+    assert fit_subdir("corpus.path=../../a.txt,seed=1") == fit_subdir("corpus.path=../../a.txt,seed=1")
+    assert fit_subdir("corpus.path=../../a.txt,seed=1") != fit_subdir("corpus.path=.._.._a.txt,seed=1")
 
 
 def test_questions_resolve(tmp_path: Path) -> None:

@@ -110,12 +110,12 @@ def test_training_itself_still_fails_loudly(
 
 
 def test_a_full_disk_and_signals_pass(tmp_path: Path) -> None:
-    from embedlab.runs.looking import failed_looks, looking
+    from embedlab.runs.view_failures import log_view_failure, view_cautions
 
     for error in (OSError(28, "No space left on device"), SystemExit(143), KeyboardInterrupt(), BrokenPipeError()):
-        with pytest.raises(type(error)), looking(tmp_path, "a look"):
+        with pytest.raises(type(error)), log_view_failure(tmp_path, "a look"):
             raise error
-    assert failed_looks(tmp_path) == []
+    assert view_cautions(tmp_path) == []
 
 
 @pytest.mark.slow

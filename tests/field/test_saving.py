@@ -126,6 +126,6 @@ def test_ctrl_c_saves_though_each_epoch_has_a_new_loader(start: Callable[..., St
     time.sleep(0.5)
     one.stop(signal.SIGINT)
     status, _ = one.end()
-    assert status == 130, one.told
+    assert status == 130, one.output
     assert 8 < last_step(run) < 500
-    assert "stopped at step" in one.told
+    assert "stopped at step" in one.output

@@ -16,7 +16,7 @@ from embedlab.compare.__main__ import FINE
 from embedlab.compare.__main__ import main as compare
 from embedlab.config.errors import UserError
 from embedlab.config.home import expand_user
-from embedlab.config.overrides import is_read, literal, override, quote_values, quoted, unquoted
+from embedlab.config.overrides import escape_literal, is_parsable, override, quote, quote_values, unquote
 from embedlab.config.tree import Config
 from tests.compare import synthetic
 from tests.field.shell import command, said, succeeded, train, write_text
@@ -40,8 +40,8 @@ def value_of(argument: str) -> Any:
 @given(TEXT)
 @settings(max_examples=300)
 def test_quoted_is_read_back(text: str) -> None:
-    assert value_of(f"x={quoted(literal(text))}") == text
-    assert unquoted(quoted(text)) == text
+    assert value_of(f"x={quote(escape_literal(text))}") == text
+    assert unquote(quote(text)) == text
 
 
 @given(PLAIN)
@@ -54,8 +54,8 @@ def test_any_plain_value_is_read_back_from_its_override(value: Any) -> None:
 @settings(max_examples=500)
 def test_a_name_of_any_letters_needs_no_quotes(name: str) -> None:
     (argument,) = quote_values([f"corpus.path={name}"])
-    assert is_read(argument)
-    if not is_read(f"corpus.path={name}"):  # what Hydra reads keeps Hydra's meaning
+    assert is_parsable(argument)
+    if not is_parsable(f"corpus.path={name}"):  # what Hydra reads keeps Hydra's meaning
         assert value_of(argument) in (name, name.strip(" \t"))  # blanks around a value are not part of it
 
 
@@ -69,7 +69,7 @@ def test_names_in_a_list_need_no_quotes(names: list[str]) -> None:
 @given(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S", "Zs"])))
 def test_what_hydra_reads_stays_as_it_is(text: str) -> None:
     argument = f"corpus.path={text}"
-    assert quote_values([argument]) == [argument] or not is_read(argument)
+    assert quote_values([argument]) == [argument] or not is_parsable(argument)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there."""
+"""Files and folders that are complete or absent."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def fail_half_way(path: Path) -> None:
         fill_disk(beside)
 
 
-def test_a_failure_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
+def test_a_failure_leaves_the_old_file_and_no_temporary_one(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     fail_half_way(path)
     assert not list(tmp_path.iterdir())
@@ -27,7 +27,7 @@ def test_a_failure_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
     assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [("a.bin", b"old")]
 
 
-def test_the_old_file_is_kept_where_asked(tmp_path: Path) -> None:
+def test_the_old_file_is_kept_if_asked(tmp_path: Path) -> None:
     for content in (b"1", b"2", b"3"):
         with atomic_path(tmp_path / "new", kept_as=tmp_path / "old") as beside:
             beside.write_bytes(content)
@@ -41,7 +41,7 @@ def test_text_keeps_its_newlines(tmp_path: Path) -> None:
     assert (tmp_path / "a.csv").read_bytes() == "ä\r\n".encode()
 
 
-def test_a_folder_is_whole_or_not_there(tmp_path: Path) -> None:
+def test_a_folder_is_complete_or_absent(tmp_path: Path) -> None:
     folder = tmp_path / "made"
     (tmp_path / "made.tmp").mkdir()  # of a killed process
     (tmp_path / "made.tmp" / "half").touch()
@@ -50,6 +50,6 @@ def test_a_folder_is_whole_or_not_there(tmp_path: Path) -> None:
         assert not folder.exists()
     with pytest.raises(OSError, match="full"), atomic_folder(folder) as new:
         fill_disk(new / "c")
-    with pytest.raises(OSError), atomic_folder(folder) as new:  # an old folder is the caller's to remove
+    with pytest.raises(OSError), atomic_folder(folder) as new:  # the caller must remove an old folder
         (new / "b").touch()
     assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["made", "made/a"]

@@ -1,4 +1,4 @@
-"""Hashes of files: right after every change, read once where nothing changes."""
+"""Hashes of files: correct after every change, computed once if nothing changes."""
 
 import hashlib
 import os
@@ -15,13 +15,13 @@ from embedlab.runs.file_hashes import hash_files, known_sha256
 
 @pytest.fixture
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Every file that is read whole from now on; two seconds have passed since any was written."""
+    """Record every file that is hashed from now on; the clock says that all were written more than two seconds ago."""
     read: list[Path] = []
-    whole = file_hashes.sha256_of
+    original = file_hashes.sha256_of
 
     def counted(path: Path) -> str:
         read.append(path)
-        return whole(path)
+        return original(path)
 
     monkeypatch.setattr(file_hashes, "sha256_of", counted)
     monkeypatch.setattr(file_hashes, "_known", {})
@@ -31,9 +31,9 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 @pytest.mark.parametrize("size", [10, file_hashes.SMALL + 10])
-def test_a_file_is_read_again_only_where_it_changed(tmp_path: Path, hashed: list[Path], size: int) -> None:
+def test_a_file_is_read_again_only_if_it_changed(tmp_path: Path, hashed: list[Path], size: int) -> None:
     path = tmp_path / "text.txt"
-    for content in (b"a" * size, b"b" * size):  # of one length
+    for content in (b"a" * size, b"b" * size):  # of equal length
         path.write_bytes(content)
         for _ in range(5):
             assert known_sha256(path, tmp_path / "cache") == hashlib.sha256(content).hexdigest()
@@ -56,7 +56,7 @@ def test_another_process_finds_a_large_files_hash_in_the_cache(
         assert known_sha256(path, tmp_path / "cache") == first
 
 
-def test_times_that_are_put_back_hide_no_change(tmp_path: Path, hashed: list[Path]) -> None:
+def test_restored_times_hide_no_change(tmp_path: Path, hashed: list[Path]) -> None:
     path = tmp_path / "text.txt"
     path.write_bytes(b"a" * 10)
     times = path.stat()
@@ -68,7 +68,7 @@ def test_times_that_are_put_back_hide_no_change(tmp_path: Path, hashed: list[Pat
     assert known_sha256(path, tmp_path) != first
 
 
-def test_a_file_written_a_moment_ago_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hash_of_a_file_written_just_now_is_not_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second change within one tick of the clock leaves the same size and times."""
     monkeypatch.setattr(file_hashes, "_known", {})
     path = tmp_path / "text.txt"
@@ -80,16 +80,14 @@ def test_a_file_written_a_moment_ago_is_not_remembered(tmp_path: Path, monkeypat
     assert known_sha256(path, tmp_path) != first
 
 
-def test_a_cache_that_cannot_be_written_does_not_matter(tmp_path: Path, hashed: list[Path]) -> None:
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, hashed: list[Path]) -> None:
     path = tmp_path / "text.txt"
     path.write_bytes(b"a" * file_hashes.SMALL)
-    (tmp_path / "cache").write_text("a file in the folder's place")
+    (tmp_path / "cache").write_text("a file instead of the folder")
     assert known_sha256(path, tmp_path / "cache") == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_users_files_are_found_wherever_a_scheme_names_them(
-    make_config: Callable[..., Config], tmp_path: Path
-) -> None:
+def test_files_of_the_user_are_found_at_any_depth(make_config: Callable[..., Config], tmp_path: Path) -> None:
     (tmp_path / "table.npy").write_bytes(b"table")
     config = make_config("position=none", f"model.token_table.path={tmp_path}/table.npy")
     assert hash_files(config) == {f"{tmp_path}/table.npy": hashlib.sha256(b"table").hexdigest()}

@@ -1,4 +1,4 @@
-"""What a run may touch in its folder: what runs wrote there, and nothing that anybody else did."""
+"""A run changes only files in its folder that runs wrote there."""
 
 import json
 import os
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from embedlab.config.errors import UserError
-from embedlab.runs.before import Before
 from embedlab.runs.ownership import MARK, check_folder, claim, foreign, is_marked, note_process, own_events, own_history
+from embedlab.runs.rollback import Rollback
 from embedlab.training.resume import history
 
 
@@ -21,12 +21,12 @@ def put(path: Path, content: str = "x") -> Path:
 
 
 def event_file(folder: Path, pid: int | None = None, age: float = 0, host: str = "") -> Path:
-    """An event file with the name that TensorBoard would give it."""
+    """Write an event file with the name that TensorBoard would give it."""
     name = f"{time.time() - age:010.0f}.{host or socket.gethostname()}.{pid or os.getpid()}.0"
     return put(folder / "tensorboard" / f"events.out.tfevents.{name}", "0123456789")
 
 
-def test_an_empty_folder_is_claimed_and_stays_a_runs(tmp_path: Path) -> None:
+def test_an_empty_folder_is_claimed_and_may_get_other_files_later(tmp_path: Path) -> None:
     check_folder(tmp_path / "new")
     claim(tmp_path / "new")
     assert is_marked(tmp_path / "new")
@@ -35,14 +35,14 @@ def test_an_empty_folder_is_claimed_and_stays_a_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"made_by": "another"}', "\xff"])
-def test_a_marker_of_something_else_marks_nothing(tmp_path: Path, content: str) -> None:
+def test_a_marker_of_another_program_is_ignored(tmp_path: Path, content: str) -> None:
     put(tmp_path / MARK, content)
     with pytest.raises(UserError, match=r"\(\.embedlab\): give a new or an empty folder"):
         claim(tmp_path)
     assert (tmp_path / MARK).read_text() == content
 
 
-def test_event_files_are_known_by_host_process_and_time(tmp_path: Path) -> None:
+def test_event_files_are_recognised_by_host_process_and_time(tmp_path: Path) -> None:
     note_process(tmp_path)
     with open(tmp_path / MARK, "a") as file:
         file.write('{"host": "cut off by a ki')
@@ -58,7 +58,7 @@ def test_event_files_are_known_by_host_process_and_time(tmp_path: Path) -> None:
     assert all(other.read_text() == "0123456789" for other in others)
 
 
-def test_starting_anew_clears_what_a_run_wrote_alone(tmp_path: Path) -> None:
+def test_starting_again_clears_only_files_of_the_run(tmp_path: Path) -> None:
     note_process(tmp_path)
     theirs = [
         put(tmp_path / "checkpoints" / "mine.pt"),
@@ -86,7 +86,7 @@ def test_nothing_is_cleared_without_a_marker(tmp_path: Path) -> None:
     assert (tmp_path / "metrics.csv").exists()
 
 
-def test_somebodys_metrics_csv_is_refused(tmp_path: Path) -> None:
+def test_a_foreign_metrics_csv_is_refused(tmp_path: Path) -> None:
     path = put(tmp_path / "metrics.csv", "epoch,loss\n1,2\n")
     with pytest.raises(UserError, match="was not written by a run"):
         history.truncate(tmp_path, 0, {})
@@ -95,25 +95,25 @@ def test_somebodys_metrics_csv_is_refused(tmp_path: Path) -> None:
     assert path.read_text().splitlines() == ["step,train/loss", "1,2", ",note"]
 
 
-def test_a_finished_run_of_an_earlier_version_is_known(tmp_path: Path) -> None:
+def test_a_finished_run_of_an_earlier_version_is_recognised(tmp_path: Path) -> None:
     path = put(tmp_path / "results.json", json.dumps({"config": {}, "position": "none"}))
     assert foreign(tmp_path) == ["results.json"]
     path.write_text(json.dumps({"config": {}, "position": "none", "parameters": {}, "cautions": []}))
     assert foreign(tmp_path) == []
 
 
-def test_a_command_that_fails_leaves_the_record_of_the_run(tmp_path: Path) -> None:
+def test_a_command_that_fails_restores_the_record_of_the_run(tmp_path: Path) -> None:
     record = put(tmp_path / "run" / ".hydra" / "overrides.yaml", "- seed=1\n")
-    before = Before(tmp_path / "run")
+    rollback = Rollback(tmp_path / "run")
     record.write_text("- seed=2\n")
     put(tmp_path / "run" / "train.log")
-    before.put_back(log="train.log")
+    rollback.restore_folder(log="train.log")
     assert record.read_text() == "- seed=1\n"
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".hydra"]
 
 
-def test_a_command_that_fails_removes_no_run_that_another_has_begun(tmp_path: Path) -> None:
-    before = Before(tmp_path / "run")
+def test_a_command_that_fails_keeps_a_run_of_another_process(tmp_path: Path) -> None:
+    rollback = Rollback(tmp_path / "run")
     put(tmp_path / "run" / ".running")
-    before.put_back(log="train.log")
+    rollback.restore_folder(log="train.log")
     assert (tmp_path / "run" / ".running").exists()

@@ -1,4 +1,4 @@
-"""The schema of results.json: a real run's file has it, the docs show it, the comparison asks for nothing else."""
+"""The schema of results.json: a real run's file follows it, the docs show it, the comparison reads no other key."""
 
 import ast
 import json
@@ -18,11 +18,11 @@ from embedlab.runs.results_keys import declared, fields, key_table, units
 from embedlab.training.run import train
 
 ROOT = Path(__file__).parents[2]
-OLDER = {"position_lens.distances", "position_lens.layers"}  # of files of an earlier form, which still are read
+OLDER = {"position_lens.distances", "position_lens.layers"}  # of files of an earlier form, which are still read
 
 
 def mismatches(value: Any, kind: Any, path: str) -> Iterator[str]:
-    """Yield one line for each place where JSON `value` is not of the declared `kind`."""
+    """Yield one line for each part of the JSON `value` that is not of the declared `kind`."""
     origin, parts = get_origin(kind), get_args(kind)
     if kind is Any:
         return
@@ -65,7 +65,7 @@ def test_mismatches_are_found() -> None:
 
 
 @pytest.mark.parametrize("overrides", [["position=learned"], ["model=linear", "position=none"]])
-def test_a_run_writes_the_schema(make_config: Callable[..., Config], tiny: list[str], overrides: list[str]) -> None:
+def test_a_run_follows_the_schema(make_config: Callable[..., Config], tiny: list[str], overrides: list[str]) -> None:
     few = [override for override in tiny if not override.startswith("model.n_heads")]
     config = make_config(*few, *overrides, "evaluation.length_factors=[1,2]", "trainer.max_steps=4")
     train(config, measure)
@@ -77,7 +77,7 @@ def test_a_run_writes_the_schema(make_config: Callable[..., Config], tiny: list[
     assert list(written) == [name for name, _, _ in fields(Results) if name in written], "the order of the docs' table"
 
 
-def test_a_source_that_git_does_not_know_has_no_state(tmp_path: Path) -> None:
+def test_a_source_outside_git_has_no_state(tmp_path: Path) -> None:
     assert git_state(tmp_path) == {}
 
 
@@ -99,7 +99,7 @@ def test_the_docs_show_the_table() -> None:
     assert shown == key_table(), "replace the table by what `python -m embedlab.runs.results_keys` prints"
 
 
-def asked_for(source: Path) -> Iterator[str]:
+def keys_read(source: Path) -> Iterator[str]:
     """Yield the dotted keys that calls like run.number("val", "loss") or row.average("test") name in full."""
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
@@ -110,8 +110,8 @@ def asked_for(source: Path) -> Iterator[str]:
                 yield ".".join(map(str, keys))
 
 
-def test_the_comparison_asks_for_declared_keys_only() -> None:
-    asked = {key for path in (ROOT / "embedlab" / "compare").rglob("*.py") for key in asked_for(path)}
-    assert {"parameters.total", "baselines.bigram", "extrapolation", "loss_by_position", "git.dirty"} <= asked
-    open_ones = {key for key in asked if key.startswith("versions.")}  # named by package
-    assert asked - open_ones - OLDER <= units().keys()
+def test_the_comparison_reads_only_declared_keys() -> None:
+    read = {key for path in (ROOT / "embedlab" / "compare").rglob("*.py") for key in keys_read(path)}
+    assert {"parameters.total", "baselines.bigram", "extrapolation", "loss_by_position", "git.dirty"} <= read
+    by_package = {key for key in read if key.startswith("versions.")}  # named by package
+    assert read - by_package - OLDER <= units().keys()

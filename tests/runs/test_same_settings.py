@@ -1,9 +1,9 @@
-"""What counts as a setting, and what as a place."""
+"""What counts as a setting, and what does not."""
 
 import pytest
 
 from embedlab.runs.same_inputs import Inputs
-from embedlab.runs.same_settings import differences, plain
+from embedlab.runs.same_settings import deciding_settings, differences
 
 
 def test_each_setting_that_differs_is_named() -> None:
@@ -13,10 +13,10 @@ def test_each_setting_that_differs_is_named() -> None:
     assert differences(then, then) == []
 
 
-def test_places_are_no_settings() -> None:
+def test_folders_are_not_settings() -> None:
     there = {"run_dir": "/a/run", "output_dir": "/a", "callbacks": {"best": {"dirpath": "/a/run/checkpoints"}}}
     here = {"run_dir": "/b", "output_dir": "/c", "callbacks": {"best": {"dirpath": "/b/checkpoints"}}}
-    assert plain(there) == plain(here)
+    assert deciding_settings(there) == deciding_settings(here)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_places_are_no_settings() -> None:
         ("embedlab.callbacks.projector.Projector", "embedlab.tensorboard.projector.Projector"),
     ],
 )
-def test_where_one_of_our_classes_lives_is_no_setting(then: str, now: str) -> None:
+def test_the_module_of_one_of_our_classes_is_not_a_setting(then: str, now: str) -> None:
     assert differences({"callbacks": {"x": {"_target_": then}}}, {"callbacks": {"x": {"_target_": now}}}) == []
 
 
@@ -50,6 +50,6 @@ def test_inputs_that_changed_are_named_with_both_hashes() -> None:
         f"text: sha256 {'d' * 12}, now {'a' * 12}",
         f"mine.py: sha256 {'e' * 12}, now {'b' * 12}",
     ]
-    for nothing in (None, "junk", [], {"mine.py": 3}):  # of 0.2.0, or from elsewhere
+    for nothing in (None, "junk", [], {"mine.py": 3}):  # of 0.2.0, or of another program
         assert now.changes_since(None, nothing) == []
-    assert Inputs(None, {}).changes_since("d" * 64, {"mine.py": "e" * 64}) == []  # not there to be compared
+    assert Inputs(None, {}).changes_since("d" * 64, {"mine.py": "e" * 64}) == []  # no longer there

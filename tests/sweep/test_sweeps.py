@@ -104,7 +104,7 @@ def test_signals_end_at_a_step_and_resume_goes_on(command: Command, run: Run, tm
         process.send_signal(number)
         told = process.communicate(timeout=60)[0]
         assert process.returncode == status, told
-        assert f"to go on: python train.py resume={stopped}" in told
+        assert f"to resume: python train.py resume={stopped}" in told
         assert not (stopped / "results.json").exists()
         again = [*command()[:2], f"resume={stopped}"]
         ended = subprocess.run(again, cwd=ROOT, capture_output=True, text=True, timeout=120)

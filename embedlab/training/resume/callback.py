@@ -10,7 +10,7 @@ from lightning import Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from embedlab.runs.folder import LAST
-from embedlab.runs.signals import at_once, handled_by
+from embedlab.runs.signals import exit_at_once, handle_signals
 from embedlab.training.module import LanguageModule
 
 log = logging.getLogger("embedlab")
@@ -35,7 +35,7 @@ class Checkpoints(Checkpoint):
     def on_train_start(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
         self.saved = time.monotonic()
         self._call_before_batches(trainer)
-        self.signals = handled_by(self._handle_signal)
+        self.signals = handle_signals(self._handle_signal)
         self.signals.__enter__()
 
     def on_train_epoch_start(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
@@ -54,7 +54,7 @@ class Checkpoints(Checkpoint):
         if not self.received:
             self.received, self.received_at = number, time.monotonic()
         elif time.monotonic() - self.received_at > 1:
-            at_once(number, frame)
+            exit_at_once(number, frame)
 
     def on_validation_end(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
         self.due = self.due or not trainer.sanity_checking
