@@ -43,7 +43,8 @@ def sample_windows(data: Any) -> torch.Tensor:
     """Return up to 8 windows of the validation text, spread evenly over it: inputs (N, L)."""
     windows = data.val_windows
     rows = np.linspace(0, len(windows) - 1, min(8, len(windows)), dtype=int)
-    return windows.__getitems__(rows.tolist())[0]
+    inputs: torch.Tensor = windows.__getitems__(rows.tolist())[0]
+    return inputs
 
 
 def figures(model: LanguageModel, ids: torch.Tensor) -> dict[str, Figure]:
@@ -65,13 +66,13 @@ def figures(model: LanguageModel, ids: torch.Tensor) -> dict[str, Figure]:
 
 def render(figure: Figure) -> np.ndarray:
     """Render the figure as an image (height, width, 3) of uint8."""
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
 def draw_similarity(vectors: np.ndarray, first: str) -> Figure:
-    """Draw a heat map of the cosines between all rows of (n, D); `first` is the first row's label, e.g. "position 0"."""
+    """Draw a heat map of the cosines of all rows of (n, D); `first` is the first row's label, as "position 0"."""
     word, start = first.rsplit(" ", 1)
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     low, high = int(start) - 0.5, int(start) + len(vectors) - 0.5

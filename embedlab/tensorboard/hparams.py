@@ -53,7 +53,7 @@ def hyperparameters(config: Config) -> dict[str, Value]:
 
 
 def _position_settings(own: PositionConfig) -> dict[str, Any]:
-    """Return the settings of all shipped schemes and of this one with their types; str if schemes differ in the type."""
+    """Return the settings of all shipped schemes and of this one with their types; str if the schemes' types differ."""
     settings: dict[str, Any] = {}
     for scheme in (*map(positions.config_class, positions.names()), type(own)):
         for item in fields(scheme):
@@ -133,7 +133,8 @@ class HParams(Looker):
 
 
 def _write(trainer: Trainer, tag: str, data: HParamsPluginData) -> None:
-    if (writer := summary_writer(trainer)) is not None:
+    writer: Any = summary_writer(trainer)
+    if writer is not None:
         value = Summary.Value(tag=tag, metadata=metadata.create_summary_metadata(data), tensor=metadata.NULL_TENSOR)
         writer._get_file_writer().add_summary(Summary(value=[value]))
         writer.flush()

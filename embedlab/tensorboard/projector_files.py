@@ -1,4 +1,4 @@
-"""Tables of vectors as files that TensorBoard's projector opens at once. Imports numpy, but neither torch nor Lightning.
+"""Tables of vectors as files that TensorBoard's projector opens at once. Imports neither torch nor Lightning.
 
 What the projector (TensorBoard 2.21) does, and the remedy here:
 - It reads a tensor as text first, and as raw float32 only if decoding fails. Bytes that happen to be valid UTF-8 (all
@@ -150,7 +150,7 @@ def principal_axes(scatter: Vectors, count: int) -> Vectors:
 
 
 def _tsv(columns: Mapping[str, Sequence[object]]) -> bytes:
-    """Encode the columns with a heading; row numbers join a single column, whose heading TensorBoard would not expect."""
+    """Encode the columns with a heading. A single column gets row numbers beside it: TensorBoard expects no heading then."""
     if len(columns) == 1:
         columns = {**columns, "row": range(len(next(iter(columns.values()))))}
     cells = [map(tsv_cell, column) for column in columns.values()]
