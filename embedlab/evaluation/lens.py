@@ -96,7 +96,7 @@ class Watched(Scheme):
 
 
 def mean_by_distance(matrix: Tensor) -> Tensor:
-    """Average the finite entries δ below the diagonal, nan if there are none: (B, H, T, T), rows are queries -> (H, T)."""
+    """Average the finite entries δ below the diagonal, nan if none: (B, H, T, T), rows are queries -> (H, T)."""
     T = matrix.size(-1)
     by_distance = [matrix.diagonal(-distance, -2, -1).cpu().double() for distance in range(T)]  # each (B, H, T - δ)
     return torch.stack([x.where(x.isfinite(), torch.nan).nanmean((0, 2)) for x in by_distance], -1)

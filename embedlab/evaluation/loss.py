@@ -59,7 +59,7 @@ def window_losses(model: LanguageModel, windows: SlidingWindows, byte_lengths: T
 
 
 def last_losses(model: LanguageModel, inputs: np.ndarray, targets: np.ndarray, batch_tokens: int) -> np.ndarray:
-    """Score the last targets of each window: inputs (N, T), targets (N, s) with s <= T -> losses in nats (N, s) float64.
+    """Score the last targets of each window: inputs (N, T), targets (N, s), s <= T -> losses in nats (N, s) float64.
 
     The softmax, most of a tiny model's work, is computed for the scored targets only.
     """

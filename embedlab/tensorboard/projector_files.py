@@ -150,7 +150,7 @@ def principal_axes(scatter: Vectors, count: int) -> Vectors:
 
 
 def _tsv(columns: Mapping[str, Sequence[object]]) -> bytes:
-    """Encode the columns with a heading. A single column gets row numbers beside it: TensorBoard expects no heading then."""
+    """Encode the columns with a heading; a lone column gets row numbers, as TensorBoard expects no heading for one."""
     if len(columns) == 1:
         columns = {**columns, "row": range(len(next(iter(columns.values()))))}
     cells = [map(tsv_cell, column) for column in columns.values()]
