@@ -29,7 +29,7 @@ from embedlab.config.paths import absolute_paths, with_values
 from embedlab.config.program import program
 from embedlab.config.tree import CONF
 from embedlab.data.finished import finished_results
-from embedlab.distributed.launcher import device_count, train_on
+from embedlab.distributed.launcher import device_count, train_in_processes
 from embedlab.positions.check import check_config, register
 from embedlab.runs.escaping import printable
 from embedlab.runs.folder import OTHER_SWEEP, FolderInUseError, lock_folder, write_error
@@ -155,7 +155,7 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
             record(folder, cfg, HydraConfig.get().overrides.task, values)
             (folder / ERROR).unlink(missing_ok=True)
             if (n := device_count(config)) > 1:
-                train_on(n, folder)
+                train_in_processes(n, folder)
             else:
                 from embedlab.evaluation import measure  # torch and Lightning: seconds that a mistyped
                 from embedlab.training.run import train  # setting and a finished job need not wait for

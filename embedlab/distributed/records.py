@@ -1,6 +1,6 @@
-"""Why the processes of one job failed: each records its own error, and the earliest is the reason.
+"""Errors of a job's processes: each process records its own, and the earliest is the reason of the failure.
 
-Where one rank fails, the others fail after it, in a collective that nobody answers any more. Imports no torch.
+If one rank fails, the others fail after it, in a collective without an answer. Imports no torch.
 """
 
 import json
@@ -8,14 +8,14 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-FOLDER = "EMBEDLAB_ERRORS"  # environment variable: where records go
+FOLDER = "EMBEDLAB_ERRORS"  # environment variable with the folder of the records
 
 
 class Record(NamedTuple):
-    """One process's error."""
+    """The error of one process."""
 
     time: float  # seconds, by the machine's clock
-    text: str  # a user's mistake in one line, or a traceback
+    text: str  # one line for a UserError, otherwise a traceback
 
 
 def write_record(record: Record) -> None:
@@ -25,6 +25,6 @@ def write_record(record: Record) -> None:
 
 
 def first_error(folder: Path) -> str | None:
-    """Return the error that came first; None where no process could record one."""
+    """Return the earliest error; None if no process recorded one."""
     records = [Record(*json.loads(path.read_text(encoding="utf-8"))) for path in folder.glob("*.json")]
     return min(records).text.strip() if records else None

@@ -33,20 +33,20 @@ def main(folder: Path) -> None:
             from embedlab.evaluation import measure
             from embedlab.training.run import train
 
-            store = serve_store() if first else None  # kept alive until all is trained
+            store = serve_store() if first else None  # keeps the store alive until training is done
             with report_full_disk(folder):
                 train(check_config(read_config(folder)), measure)
             del store
         except Exception as error:
             whole = str(error) if isinstance(error, UserError) else "".join(traceback.format_exception(error))
             write_record(Record(time.time(), whole))
-            os._exit(1)  # the others may wait in a collective: no orderly exit is possible
+            os._exit(1)  # other ranks may wait in a collective, where an orderly exit would hang
 
 
 def serve_store() -> object:
     """Serve the store in which ranks find each other, on the socket that the launcher has bound for it.
 
-    So no other process can take the port between the choice of it and its use. libuv's server takes no socket.
+    This way no other process can take the port between its choice and its use. libuv's server accepts no socket.
     """
     from torch.distributed import TCPStore
 
@@ -61,7 +61,7 @@ def serve_store() -> object:
 
 
 def exit_with_parent() -> None:
-    """Exit when the launcher's process is gone, however it went: then the pipe on stdin is closed."""
+    """Exit when the launcher's process has ended in any way, which closes the pipe on stdin."""
     os.read(sys.stdin.fileno(), 1)
     os._exit(1)
 

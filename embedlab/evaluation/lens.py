@@ -1,7 +1,8 @@
-"""Position lens: what attention makes of distance, for any scheme on one axis.
+"""Position lens: how attention depends on distance, on the same axis for every scheme.
 
-For each layer and head the mean logit and the mean weight of a key δ = 0, 1, … tokens behind its query. ALiBi's slopes,
-T5's buckets and rotary's waves all end in the logits, so a wrapper around the scheme reads them where attention does.
+Measured for each layer and head: the mean logit and the mean weight of a key δ = 0, 1, … tokens before its query.
+ALiBi's slopes, T5's buckets and rotary's waves all act through the logits, so a wrapper around the scheme records them
+where attention uses them.
 
 B windows, H heads, T window.
 """
@@ -17,14 +18,14 @@ from embedlab.model.embeddings import LanguageModel
 from embedlab.positions.base import Scheme
 from embedlab.runs.results import PositionLens
 
-WINDOWS = 8  # of the trained length, evenly over the text
+WINDOWS = 8  # windows of the trained length, spread evenly over the text
 
 
 def position_lens(model: LanguageModel, ids: np.ndarray, config: Config) -> PositionLens | None:
-    """logits and weights, each [layer][head][distance], means over all queries that have such a key; `windows`, how
-    many were looked at. None for a head without attention.
+    """Measure logits and weights by distance: [layer][head][distance], means over all queries that have such a key.
 
-    A distance whose logits are all -inf (a scheme that looks only so far back) has the logit None.
+    `windows` is the number of windows measured. A distance whose logits are all -inf (a scheme with a limited reach)
+    has the logit None. Returns None for a head without attention.
     """
     T = config.data.context_length
     starts = np.unique(np.linspace(0, len(ids) - T, WINDOWS).astype(np.int64))
@@ -39,9 +40,9 @@ def position_lens(model: LanguageModel, ids: np.ndarray, config: Config) -> Posi
 
 
 def attention_by_distance(model: LanguageModel, ids: Tensor) -> Tensor | None:
-    """ids (B, T) -> (layers, H, T): mean weight that a query gives the key 0 … T-1 tokens back.
+    """Measure the mean weight that a query gives the key 0 … T-1 tokens back: ids (B, T) -> (layers, H, T).
 
-    The mean is over the queries that have such a key, in all windows. None for a head without attention.
+    The mean is over all queries of all windows that have such a key. Returns None for a head without attention.
     """
     if (watched := watch(model, ids)) is None:
         return None
@@ -49,7 +50,7 @@ def attention_by_distance(model: LanguageModel, ids: Tensor) -> Tensor | None:
 
 
 def watch(model: LanguageModel, ids: Tensor) -> "Watched | None":
-    """Run the model on ids (B, T) and return the scheme that has watched; None for a head without attention."""
+    """Run the model on ids (B, T) and return the scheme that recorded it; None for a head without attention."""
     if not isinstance(model.head, AttentionHead):
         return None
     watched = Watched(model.scheme)
@@ -61,9 +62,9 @@ def watch(model: LanguageModel, ids: Tensor) -> "Watched | None":
 
 
 class Watched(Scheme):
-    """A scheme that remembers the logits and weights of each layer, in the order of the layers.
+    """A wrapper that records the logits and weights of each layer, in the order of the layers.
 
-    Asking for `score` and `values` makes attention take its explicit path, whatever the scheme itself needs.
+    Its hooks `score` and `values` make attention compute explicit logits, whatever the wrapped scheme needs.
     """
 
     def __init__(self, scheme: Scheme) -> None:
@@ -95,12 +96,12 @@ class Watched(Scheme):
 
 
 def mean_by_distance(matrix: Tensor) -> Tensor:
-    """(B, H, T, T), rows are queries -> (H, T): the mean of the finite entries δ below the diagonal; nan for none."""
+    """Average the finite entries δ below the diagonal, nan if none: (B, H, T, T), rows are queries -> (H, T)."""
     T = matrix.size(-1)
     by_distance = [matrix.diagonal(-distance, -2, -1).cpu().double() for distance in range(T)]  # each (B, H, T - δ)
     return torch.stack([x.where(x.isfinite(), torch.nan).nanmean((0, 2)) for x in by_distance], -1)
 
 
 def _plain(means: Tensor) -> list[list[float | None]]:
-    """Numbers that JSON knows, with as many digits as a picture can use."""
+    """Convert to numbers that JSON can hold, with as many digits as a chart needs."""
     return [[None if value != value else float(f"{value:.5g}") for value in row] for row in means.tolist()]

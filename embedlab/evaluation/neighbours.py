@@ -1,4 +1,4 @@
-"""Which vectors lie nearest to a vector, by cosine."""
+"""Nearest neighbours of vectors by cosine."""
 
 from typing import NamedTuple
 
@@ -7,16 +7,17 @@ from numpy.typing import NDArray
 
 
 class Nearest(NamedTuple):
-    """For each row asked about, best first, both (rows, k)."""
+    """The nearest rows of each queried row, best first."""
 
-    rows: NDArray[np.int64]
-    cosines: NDArray[np.floating]
+    rows: NDArray[np.int64]  # (queried rows, k)
+    cosines: NDArray[np.floating]  # (queried rows, k)
 
 
 def nearest(vectors: NDArray[np.floating], rows: NDArray[np.int64], k: int) -> Nearest:
     """Find for each of `rows` the k other rows of `vectors` (N, D) with the highest cosine.
 
-    A vector of zeros has cosine 0 with all. k is cut to N - 1. Cosines exist for 256 rows at once, not for all.
+    A vector of zeros has cosine 0 with all. k is at most N - 1. To save memory, cosines are computed for 256 rows at a
+    time.
     """
     k = min(k, len(vectors) - 1)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)

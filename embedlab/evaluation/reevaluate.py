@@ -1,8 +1,9 @@
-"""A checkpoint evaluated anew, and the tables that show what came out."""
+"""Another evaluation of a run's checkpoint, and the tables that show its results."""
 
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from rich.console import Console
@@ -13,7 +14,7 @@ from embedlab.config.errors import UserError
 from embedlab.config.program import program
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
-from embedlab.evaluation import LOOK, measure
+from embedlab.evaluation import MEASURE, measure
 from embedlab.runs.escaping import one_line
 from embedlab.runs.provenance import git_state, versions
 from embedlab.runs.results import Results, write_results
@@ -26,12 +27,12 @@ EVALUATED = "evaluated"  # folder of evaluations below the run's
 
 
 def evaluate_again(config: Config, checkpoint: Path, results: Results, folder: Path) -> Results:
-    """`results` with everything that evaluation measures measured anew, written to a file of its own and shown.
+    """Measure again everything in `results` that evaluation measures; print it and write it to a separate file.
 
-    The file is `evaluated/DATE_TIME.json` in the run's folder: results.json keeps the run's own numbers, which are the
-    ones that comparisons read, and each evaluation keeps its own.
-
-    Raises UserError where the text is not the one of the run, or the weights do not fit the model of the config.
+    The file is `evaluated/DATE_TIME.json` in the run's folder, one for each evaluation. results.json keeps the run's
+    own numbers, which comparisons read.
+    Raises UserError if the text or a file of the user differs from the run's, if the weights do not fit the config's
+    model, or if the file cannot be written.
     """
     data = TextData(config)
     data.setup()
@@ -41,7 +42,7 @@ def evaluate_again(config: Config, checkpoint: Path, results: Results, folder: P
             f"corpus={config.corpus.name} is another text than the run's (sha256 {now[:12]}, not {str(then)[:12]}): "
             "evaluate where the run was made (python_docs varies with the Python version)"
         )
-    start = config.model.token_table.path  # of the weights that are now in the checkpoint: it matters no more
+    start = config.model.token_table.path  # irrelevant: the trained weights are in the checkpoint
     code = Inputs(None, {path: sha256 for path, sha256 in data.inputs.files.items() if path != start})
     if changed := code.changes_since(None, results.get("files")):
         raise UserError(
@@ -54,13 +55,13 @@ def evaluate_again(config: Config, checkpoint: Path, results: Results, folder: P
         module.load_state_dict(state["state_dict"])
     except Exception as error:  # torch.load and load_state_dict raise many kinds for a damaged or foreign file
         raise UserError(f"{checkpoint} does not fit this run's model: {str(error).splitlines()[0]}") from error
-    results.update(measure(module.model, data, config))
+    cast(dict[str, Any], results).update(measure(module.model, data, config))
     results["files"] = data.inputs.files
-    cautions = [caution for caution in results.get("cautions", []) if not caution.startswith(LOOK)]
-    missing = {f"{LOOK} {key}" for key, value in results.items() if value is None}
-    failed = view_cautions(folder)  # those of earlier evaluations are among them
+    cautions = [caution for caution in results.get("cautions", []) if not caution.startswith(MEASURE)]
+    missing = {f"{MEASURE} {key}" for key, value in results.items() if value is None}
+    failed = view_cautions(folder)  # includes those of earlier evaluations
     results["cautions"] = cautions + [line for line in failed if any(map(line.startswith, missing))]
-    results["evaluated"] = {  # the run's own `command` and `versions` stay: its training is theirs
+    results["evaluated"] = {  # the run's own `command` and `versions` stay: they are those of its training
         "command": " ".join([program("evaluate"), *sys.argv[1:]]),
         "versions": versions(),
         "git": git_state(Path(__file__).parent),
@@ -79,7 +80,7 @@ def evaluate_again(config: Config, checkpoint: Path, results: Results, folder: P
 
 
 def lengths_table(results: Results) -> Table:
-    """Losses on the same targets with more context."""
+    """Return a table of the losses on the same targets at each context length."""
     table = Table("context", "windows", "nats/token", "bits/byte", "targets", title="Longer contexts, same targets")
     for entry in results["extrapolation"] or ():
         cells: tuple[Text | str, str] = Text(one_line(entry["note"])), ""
@@ -91,7 +92,7 @@ def lengths_table(results: Results) -> Table:
 
 
 def order_table(results: Results) -> Table:
-    """What shuffling costs."""
+    """Return a table of the losses with shuffled context."""
     table = Table("last tokens kept", "nats/token", "rise", title="Order sensitivity: the tokens before are shuffled")
     for entry in results["order_sensitivity"] or ():
         table.add_row(f"{entry['keep']:,}", f"{entry['loss']:.3f}", f"{entry['rise']:+.3f}")

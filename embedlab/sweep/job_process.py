@@ -1,4 +1,4 @@
-"""The process of one job: runs it as Hydra would, reports its progress, and never outlives the sweep."""
+"""The process of one job: runs it as Hydra does, reports its progress, and exits if the sweep does."""
 
 import os
 import pickle
@@ -23,14 +23,14 @@ from embedlab.runs.ownership import claim
 from embedlab.runs.progress_channel import Progress
 from embedlab.runs.signals import exit_at_once, handle_signals
 
-OUTPUT = "output.txt"  # what the job's process prints, which the sweep's terminal does not show
-SECONDS_TO_SAVE = 40  # for a step's end and a checkpoint; a job on several devices gives its processes 30
+OUTPUT = "output.txt"  # in the job's folder: what its process prints, which the sweep's terminal does not show
+SECONDS_TO_SAVE = 40  # to finish a step and save a checkpoint; a job on several devices gives its processes 30
 REPORT_SECONDS = 0.5  # between two reports of progress
 
 
 @dataclass(frozen=True)
 class Task:
-    """All that a process needs to run one job. Pickled by cloudpickle: some settings' classes stand in no module."""
+    """All that a process needs to run one job; pickled by cloudpickle, as some settings' classes are in no module."""
 
     number: int  # of the job in the sweep, from 0
     overrides: list[str]
@@ -44,14 +44,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a job ended that could still say so."""
+    """The end of a job, as its own process reports it."""
 
-    error: str | None  # one line; None for a finished job
+    error: str | None  # one line; None if the job is finished
     kind: str = ""  # name of the error's class
 
 
-def work(pickled: bytes, link: Connection) -> None:
-    """Run the job of a pickled `Task`. The exit status is 0 where `Ended` was sent, else that of a signal."""
+def run_task(pickled: bytes, link: Connection) -> None:
+    """Run the job of a pickled `Task`. The exit status is 0 if `Ended` was sent, otherwise that of a signal."""
     if hasattr(os, "setsid"):
         os.setsid()  # a terminal's Ctrl-C reaches the job through the sweep alone
     threading.Thread(target=_exit_with_sweep, args=(link,), daemon=True).start()
@@ -71,14 +71,14 @@ def work(pickled: bytes, link: Connection) -> None:
                 cfg.hydra.job.id = cfg.hydra.job.num = task.number
             result = run_job(task.task_function, cfg, "hydra.sweep.dir", "hydra.sweep.subdir", task.hydra_context)
             error = None if result.status == JobStatus.COMPLETED else result._return_value
-        except Exception as failed:  # the composition's, a full disk's: a job's own come back in its JobReturn
+        except Exception as failed:  # while composing, or a full disk; the job's own errors are in its JobReturn
             error = failed
         line = (str(error).strip() or type(error).__name__).splitlines()[0] if error is not None else None
         link.send(Ended(line, type(error).__name__))
 
 
 def _redirect_output(folder: Path) -> None:
-    """Send all that the process prints, libraries in C included, to a file beside the job's log."""
+    """Redirect all output of the process, also that of C libraries, to a file beside the job's log."""
     file = os.open(folder / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -88,7 +88,7 @@ def _redirect_output(folder: Path) -> None:
 
 
 class _Reporter:
-    """Sends progress to the sweep, seldom enough to cost nothing."""
+    """Sends progress to the sweep, at most every REPORT_SECONDS."""
 
     def __init__(self, link: Connection) -> None:
         self.link = link
@@ -104,7 +104,7 @@ class _Reporter:
 
 
 def _exit_with_sweep(link: Connection) -> None:
-    """Save and exit when the sweep's process is gone, however it went: then its end of the link is closed."""
+    """Save and exit when the sweep's process has ended in any way, which closes its end of the link."""
     try:
         link.recv()
     except (EOFError, OSError):

@@ -1,4 +1,4 @@
-"""The jobs of a sweep: every combination of the given values, except where a budget is spent otherwise."""
+"""The jobs of a sweep: every combination of the given values, except if `instead` gives other values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from embedlab.config.errors import UserError
 Point = list[str]  # the overrides of one job
 
 
-def points_of(
+def expand_points(
     parser: OverridesParser,
     params: Sequence[str],
     arguments: Sequence[str],
@@ -19,10 +19,10 @@ def points_of(
 ) -> list[Point]:
     """Return the points of an experiment's `params` and the command line's `arguments`, which take precedence.
 
-    `instead` gives the points with a certain override other values to try: with
+    `instead` replaces values of the points that have a certain override: with
     {"position=t5": {"optimizer.lr": "2,4", "position.scale": "1,8"}} the jobs position=none,t5 optimizer.lr=1,2,3,4 are
-    none at four rates and t5 at two rates with two scales each. What the command line sets is kept.
-    Raises UserError if `instead` has another form.
+    none at four rates and t5 at two rates with two scales each. Values from the command line are kept.
+    Raises UserError if `instead` is not a mapping of mappings.
     """
     if not isinstance(instead, Mapping) or not all(isinstance(change, Mapping) for change in instead.values()):
         raise UserError(f"hydra.sweeper.instead={instead} is not a mapping of mappings: see conf/experiment/tuned.yaml")

@@ -1,8 +1,8 @@
 """`hydra/launcher=processes`: each job in a fresh process, several side by side. Imports no torch.
 
-On Linux a fork server imports torch and Lightning once , and each job is forked from it in milliseconds.
-Elsewhere, where a fork after such imports is not safe, a job's process starts anew and pays for them. The operating
-system isolates jobs from one another: whatever a job changes in its process, or a kill does to it, ends with it.
+On Linux a fork server imports torch and Lightning once, and each job is forked from it in milliseconds. On other
+systems a fork after such imports is not safe: each job's process starts from scratch and imports them itself. The
+operating system isolates jobs from one another: what a job changes in its process, or a kill, affects that job only.
 """
 
 import itertools
@@ -28,7 +28,7 @@ from omegaconf import DictConfig
 
 from embedlab.runs.progress_channel import Progress
 from embedlab.runs.signals import STATUSES
-from embedlab.sweep.job_process import SECONDS_TO_SAVE, Ended, Task, work
+from embedlab.sweep.job_process import SECONDS_TO_SAVE, Ended, Task, run_task
 
 log = logging.getLogger("embedlab")
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
@@ -37,11 +37,11 @@ PRELOAD = ["embedlab.cli", "embedlab.evaluation", "embedlab.training.run"]  # to
 
 
 class JobError(Exception):
-    """How a job failed, in one line."""
+    """The failure of a job, in one line."""
 
 
 class Watcher(Protocol):
-    """Who shows the sweep: is told what happens to the jobs, by their index."""
+    """An observer of the sweep, called with the index of the job that something happens to."""
 
     def started(self, index: int) -> None: ...
     def progressed(self, index: int, progress: Progress) -> None: ...
@@ -54,7 +54,7 @@ class Running:
     """A job in its process."""
 
     process: BaseProcess
-    link: connection.Connection  # its messages come here; it notices by its other end when we are gone
+    link: connection.Connection  # receives its messages; when this process ends, the job sees the link close
     ended: Ended | None = None
 
 
@@ -65,24 +65,24 @@ class Processes(Launcher):
         self.n_jobs = n_jobs
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Keep what jobs need, and let the fork server import while the sweep still looks at its jobs."""
+        """Keep what jobs need."""
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
         self.running: dict[int, Running] = {}
-        self.received = 0  # signal, which all jobs are to get
+        self.received = 0  # number of a signal to forward to all jobs; 0 for none
 
     def warm_up(self) -> None:
-        """Start the fork server, whose imports take seconds, ahead of the first job."""
+        """Start the fork server, whose imports take seconds, before the first job."""
         if METHOD == "forkserver":
-            root = str(Path(__file__).parents[2])  # where a checkout's package lies that is not installed
+            root = str(Path(__file__).parents[2])  # of a checkout's package that is not installed
             os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
             multiprocessing.get_context(METHOD).set_forkserver_preload(PRELOAD)
             forkserver.ensure_running()
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run the jobs without anybody watching."""
+        """Run the jobs one after another, without a watcher."""
         folders = [Path(self.config.hydra.sweep.dir)] * len(job_overrides)
         numbers = range(initial_job_idx, initial_job_idx + len(job_overrides))
-        return self.run(job_overrides, folders, numbers, 1, Nobody())
+        return self.run(job_overrides, folders, numbers, 1, SilentWatcher())
 
     def run(
         self,
@@ -92,7 +92,7 @@ class Processes(Launcher):
         n_jobs: int,
         watcher: Watcher,
     ) -> list[JobReturn]:
-        """Run all jobs, at most `n_jobs` at once, and return how each ended, in the given order."""
+        """Run all jobs, at most `n_jobs` at once, and return their results in the given order."""
         self.warm_up()
         context = multiprocessing.get_context(METHOD)
         singletons = Singleton.get_state()
@@ -127,14 +127,14 @@ class Processes(Launcher):
         return {}
 
     def _stop(self) -> None:
-        """Hand the signal on to all running jobs, wait until they have saved and exited, and exit as it asks."""
+        """Forward the signal to all running jobs, wait until they have saved and exited, and exit with its status."""
         for one in self.running.values():
             _send(one.process, self.received)
         until = time.monotonic() + SECONDS_TO_SAVE
         for one in self.running.values():
             while one.process.is_alive() and time.monotonic() < until:
                 while one.link.poll(POLL_SECONDS) and _received(one.link) is not None:
-                    pass  # a full pipe would keep the job from exiting
+                    pass  # read on: a full pipe would keep the job from exiting
             if one.process.is_alive():
                 one.process.kill()
             one.process.join()
@@ -142,13 +142,15 @@ class Processes(Launcher):
 
     def _start(self, context: Any, task: Task) -> Running:
         ours, theirs = context.Pipe()
-        process = context.Process(target=work, args=(cloudpickle.dumps(task), theirs), name=f"job {task.number + 1}")
+        process = context.Process(
+            target=run_task, args=(cloudpickle.dumps(task), theirs), name=f"job {task.number + 1}"
+        )
         process.start()
         theirs.close()
         return Running(process, ours)
 
     def _wait(self, watcher: Watcher) -> list[tuple[int, Exception | None]]:
-        """Handle the messages of the jobs; return (index, error) of those that have exited meanwhile."""
+        """Handle the jobs' messages; return (index, error) of the jobs that have exited."""
         links = {one.link: index for index, one in self.running.items()}
         sentinels = {one.process.sentinel: index for index, one in self.running.items()}
         ready = connection.wait([*links, *sentinels], POLL_SECONDS)
@@ -180,8 +182,8 @@ class Processes(Launcher):
                 watcher.progressed(index, message)
 
 
-class Nobody:
-    """Shows nothing."""
+class SilentWatcher:
+    """A watcher that does nothing."""
 
     def started(self, index: int) -> None: ...
     def progressed(self, index: int, progress: Progress) -> None: ...
@@ -205,11 +207,12 @@ def _send(process: BaseProcess, number: int) -> None:
 
 
 def _error(one: Running) -> Exception | None:
-    """Return why the job's process has exited without finishing its job; None where it has finished it."""
+    """Return why the job's process exited without finishing its job; None if the job is finished."""
     if one.ended is not None:
         if one.ended.error is None:
             return None
-        return type(one.ended.kind, (JobError,), {})(one.ended.error)
+        kind: type[JobError] = type(one.ended.kind, (JobError,), {})
+        return kind(one.ended.error)
     code = one.process.exitcode or 0
     if code < 0:
         return JobError(f"its process was killed by signal {-code}{' (out of memory?)' if code == -9 else ''}")

@@ -83,7 +83,7 @@ def launch(launcher: SlurmLauncher, overrides: Sequence[Sequence[str]], first: i
                 "%d jobs continue in Slurm: `scancel %s` ends them, the same command waits for them", *describe(left)
             )
         raise
-    return [end(job) for job in jobs]
+    return [collect_result(job) for job in jobs]
 
 
 def submit(launcher: SlurmLauncher, overrides: Sequence[Sequence[str]], first: int, living: list[str]) -> SlurmJobs:
@@ -92,15 +92,17 @@ def submit(launcher: SlurmLauncher, overrides: Sequence[Sequence[str]], first: i
     new = [(i, one) for i, one in enumerate(overrides, first) if key(one) not in jobs]
     if new:
         # the job's process can import hydra-submitit-launcher's own class, but not ours
-        plain = SlurmLauncher(**launcher.params)
-        plain.setup(hydra_context=launcher.hydra_context, task_function=launcher.task_function, config=launcher.config)
+        job_launcher = SlurmLauncher(**launcher.params)
+        job_launcher.setup(
+            hydra_context=launcher.hydra_context, task_function=launcher.task_function, config=launcher.config
+        )
         state = Singleton.get_state()
         given = [(list(one), "hydra.sweep.dir", i, f"job_id_for_{i}", state) for i, one in new]
-        submitted = executor(launcher.params).map_array(plain, *zip(*given, strict=True))
+        submitted = executor(launcher.params).map_array(job_launcher, *zip(*given, strict=True))
         jobs |= {key(one): job for (_, one), job in zip(new, submitted, strict=True)}
-    mine = [jobs[key(one)] for one in overrides]
-    log.info("%d jobs in Slurm, %d of them submitted now: squeue --me", len(mine), len(new))
-    return mine
+    submitted_jobs = [jobs[key(one)] for one in overrides]
+    log.info("%d jobs in Slurm, %d of them submitted now: squeue --me", len(submitted_jobs), len(new))
+    return submitted_jobs
 
 
 def executor(params: dict[str, Any]) -> AutoExecutor:
@@ -145,19 +147,20 @@ def wait(jobs: SlurmJobs) -> None:
         waiting = [job for job in waiting if not (job.paths.result_pickle.exists() or job.job_id in late)]
 
 
-def end(job: Job[JobReturn]) -> JobReturn:
+def collect_result(job: Job[JobReturn]) -> JobReturn:
     """Return the job's result, or why there is none."""
     if job.paths.result_pickle.exists():
         outcome, result = job._get_outcome_and_result()
         if outcome == "success":
-            return result
+            finished: JobReturn = result
+            return finished
         reason = str(result).strip().splitlines()[-1]
     else:
         state = job.watcher.get_state(job.job_id, "force")
         reason = {"CANCELLED": "cancelled", "TIMEOUT": "its time was up"}.get(state, "its process was killed")
         reason += f", Slurm job {job.job_id} {state}"
-        if said := [line for line in (job.stderr() or "").splitlines() if "error:" in line]:
-            reason += f" ({said[-1]})"
+        if errors := [line for line in (job.stderr() or "").splitlines() if "error:" in line]:
+            reason += f" ({errors[-1]})"
     failed = JobReturn()
     failed.status, failed._return_value = JobStatus.FAILED, EndedError(f"{reason}; log: {job.paths.stderr}")
     return failed

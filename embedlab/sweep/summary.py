@@ -17,7 +17,7 @@ log = logging.getLogger("embedlab")
 
 
 def show_jobs(jobs: Sequence[Any], folder: Path) -> None:
-    """Log every failed job with its reason and folder, and how many jobs ended in which way."""
+    """Log each failed job with its reason and folder, and the number of jobs by outcome."""
     counts = {"finished": 0, "skipped": 0, "failed": 0, "not finished": 0}
     for one in jobs:
         counts[one.outcome or "not finished"] += 1

@@ -1,4 +1,4 @@
-"""Hydra's basic sweeper, which can be rerun, and reports at the end what became of each job."""
+"""Hydra's basic sweeper, extended: it can be rerun, and it reports at the end how each job ended."""
 
 import logging
 import os
@@ -22,11 +22,11 @@ from embedlab.runs.full_disk import full_disk, message
 from embedlab.runs.ownership import check_folder
 from embedlab.runs.record import JOBS_OWN, computed_values
 from embedlab.runs.signals import exit_at_once, handle_signals
-from embedlab.sweep.capacity import Needs, choose_n_jobs, needs
+from embedlab.sweep.capacity import Needs, choose_n_jobs, estimate_needs
 from embedlab.sweep.composing import Composer
-from embedlab.sweep.points import points_of
+from embedlab.sweep.points import expand_points
 from embedlab.sweep.processes import Processes
-from embedlab.sweep.progress import names
+from embedlab.sweep.progress import name_jobs
 from embedlab.sweep.summary import show_comparison, show_jobs
 from embedlab.sweep.watch import Watch
 
@@ -39,10 +39,10 @@ class Job:
     def __init__(self, number: int, name: str, overrides: list[str], folder: Path, needs: Needs) -> None:
         self.number = number
         self.name = name
-        self.overrides = overrides  # those of the point, and what the job's own number and time compute
+        self.overrides = overrides  # those of the point, and values computed from the job's number and start time
         self.folder = folder
         self.needs = needs
-        self.outcome = ""  # finished, skipped or failed, once it is known
+        self.outcome = ""  # finished, skipped or failed; "" until it is known
         self.reason = ""
 
     def __str__(self) -> str:
@@ -53,9 +53,9 @@ class Job:
 
 
 class Sweeper(BasicSweeper):
-    """Skips finished jobs, resumes interrupted ones, and outlives failed ones.
+    """Skips finished jobs, resumes interrupted ones, and continues after failed ones.
 
-    A job that another command works on is waited for when all else is done.
+    If another command is running a job, the sweep waits for it after all other jobs.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Sweeper(BasicSweeper):
         max_batch_size: int | None,
         params: dict[str, str] | None,
         instead: Mapping[str, Mapping[str, Any]] | None,
-        **told_to_jobs: Any,
+        **job_settings: Any,
     ) -> None:
         super().__init__(max_batch_size=max_batch_size, params=params)
         self.instead = instead or {}
@@ -75,9 +75,9 @@ class Sweeper(BasicSweeper):
         top = self.top = Path(os.path.abspath(self.config.hydra.sweep.dir))
         top.mkdir(parents=True, exist_ok=True)
         self.compose = Composer(self.hydra_context.config_loader, self.config)
-        points = points_of(self.compose.parser, self._parse_config(), arguments, self.instead)
+        points = expand_points(self.compose.parser, self._parse_config(), arguments, self.instead)
         self.jobs = [
-            self._look_at(*about) for about in zip(range(1, len(points) + 1), names(points), points, strict=True)
+            self._prepare(*about) for about in zip(range(1, len(points) + 1), name_jobs(points), points, strict=True)
         ]
         refuse_shared_folders(self.jobs)
         OmegaConf.save(self.config, top / "multirun.yaml")
@@ -97,14 +97,14 @@ class Sweeper(BasicSweeper):
         return [[]]
 
     def _stop(self, number: int, frame: Any) -> None:
-        """Let running jobs save and exit at a step's boundary before the sweep does; exit at once when asked again."""
+        """Let running jobs save and exit after their step, then exit; on a second signal exit at once."""
         if isinstance(self.launcher, Processes) and self.launcher.running and not self.launcher.received:
             self.launcher.received = number
         else:
             exit_at_once(number, frame)
 
-    def _look_at(self, number: int, name: str, overrides: list[str]) -> Job:
-        """The job, its outcome known where it is finished already."""
+    def _prepare(self, number: int, name: str, overrides: list[str]) -> Job:
+        """Make the job; its outcome is set if it is finished already or cannot run in its folder."""
         assert self.config is not None
         cfg = self.compose(overrides)
         with open_dict(cfg):
@@ -115,7 +115,7 @@ class Sweeper(BasicSweeper):
             cfg.hydra.runtime.output_dir = str(folder)
         HydraConfig.instance().set_config(cfg)
         own = [override(key, value) for key, value in computed_values(cfg, JOBS_OWN).items()]
-        one = Job(number, name, [*overrides, *own], folder, needs(cfg))
+        one = Job(number, name, [*overrides, *own], folder, estimate_needs(cfg))
         try:
             check_folder(folder)
         except UserError as error:
@@ -139,11 +139,13 @@ class Sweeper(BasicSweeper):
 
     def _run_all(self) -> None:
         while pending := [one for one in self.jobs if not one.outcome]:
-            wait = all(one.reason for one in pending)  # all that is left is worked on elsewhere
+            wait = all(one.reason for one in pending)  # all remaining jobs are run by other commands
             self._launch([one for one in pending if wait or not one.reason], wait)
 
     def _launch(self, jobs: Sequence[Job], wait: bool) -> None:
-        given = [[*one.overrides, *self._place(one), *as_overrides(self._told(one, wait))] for one in jobs]
+        given = [
+            [*one.overrides, *self._folder_overrides(one), *as_overrides(self._job_settings(one, wait))] for one in jobs
+        ]
         numbers = [one.number - 1 for one in jobs]
         try:
             if isinstance(self.launcher, Processes):
@@ -154,22 +156,22 @@ class Sweeper(BasicSweeper):
             else:
                 assert self.launcher is not None
                 ended = self.launcher.launch(given, numbers[0])
-        except Exception as error:  # the launcher's: a job's own come back in its JobReturn
+        except Exception as error:  # of the launcher; a job's own error is in its JobReturn
             self._after_crash(jobs, error)
             return
         for one, result in zip(jobs, ended, strict=True):
-            self._note(one, result)
+            self._record(one, result)
 
-    def _place(self, one: Job) -> list[str]:
-        """The job's folder: a launcher counts jobs and time anew."""
+    def _folder_overrides(self, one: Job) -> list[str]:
+        """Return overrides that fix the job's folder, because a launcher computes the job's number and time again."""
         subdir = os.path.relpath(one.folder, self.top)
         return [override("hydra.sweep.dir", str(self.top)), override("hydra.sweep.subdir", subdir)]
 
-    def _told(self, one: Job, wait: bool) -> dict[str, Any]:
-        """What the job's process must know of the sweep."""
+    def _job_settings(self, one: Job, wait: bool) -> dict[str, Any]:
+        """Return what the job's process must know of the sweep."""
         return {"label": one.name, "wait": wait, "begun": self.begun, "jobs": self.to_run}
 
-    def _note(self, one: Job, result: JobReturn) -> None:
+    def _record(self, one: Job, result: JobReturn) -> None:
         if result.status == JobStatus.COMPLETED:
             one.end("finished")
         elif type(error := result._return_value).__name__ == job.FolderInUseError.__name__:
@@ -179,7 +181,7 @@ class Sweeper(BasicSweeper):
             one.end("failed", f"{error}".splitlines()[0] if f"{error}" else type(error).__name__)
 
     def _after_crash(self, jobs: Sequence[Job], error: Exception) -> None:
-        """A launcher of somebody else's has given up on all jobs that it had been given."""
+        """Set the outcomes of jobs after their launcher, not one of ours, has failed as a whole."""
         full = full_disk(error)
         for one in jobs:
             if (one.folder / "results.json").exists():
@@ -191,7 +193,7 @@ class Sweeper(BasicSweeper):
 
 
 def refuse_shared_folders(jobs: Sequence[Job]) -> None:
-    """Raise UserError where hydra.sweep.subdir gives two jobs one folder."""
+    """Raise UserError if hydra.sweep.subdir gives two jobs the same folder."""
     folders: dict[Path, Job] = {}
     for one in jobs:
         if (other := folders.setdefault(one.folder, one)) is not one:
@@ -201,6 +203,6 @@ def refuse_shared_folders(jobs: Sequence[Job]) -> None:
             )
 
 
-def as_overrides(told: dict[str, Any]) -> list[str]:
-    """For processes that compose the job's config themselves."""
-    return [override(f"hydra.sweeper.{key}", value) for key, value in told.items()]
+def as_overrides(settings: dict[str, Any]) -> list[str]:
+    """Return the settings as overrides, for processes that compose the job's config themselves."""
+    return [override(f"hydra.sweeper.{key}", value) for key, value in settings.items()]

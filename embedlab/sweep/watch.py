@@ -1,4 +1,4 @@
-"""A sweep that one can watch: a live table at a terminal, a line for each job's end and now and then elsewhere."""
+"""A sweep's progress: a live table at a terminal; otherwise a line at each job's end and from time to time."""
 
 import json
 import logging
@@ -15,21 +15,21 @@ from rich.text import Text
 from embedlab.runs.folder import FolderInUseError
 from embedlab.runs.progress_channel import Progress
 from embedlab.runs.results import diverged_line
-from embedlab.sweep.progress import spoken
+from embedlab.sweep.progress import format_duration
 
 log = logging.getLogger("embedlab")
-LINE_SECONDS = 30  # between two lines where there is no terminal
+LINE_SECONDS = 30  # between two lines if there is no terminal
 SHOWN = 16  # rows of running jobs in the table
 
 
 class Watch:
-    """Shows which jobs run, how far they are, and how each ended."""
+    """Shows the running jobs with their progress, and how each job ended."""
 
     def __init__(self, names: Sequence[str], folders: Sequence[Path], n_jobs: int) -> None:
         self.names, self.folders, self.n_jobs = names, folders, n_jobs
         self.running: dict[int, Progress | None] = {}
         self.counts = {"finished": 0, "failed": 0}
-        self.elsewhere = 0  # jobs that another command works on
+        self.elsewhere = 0  # number of jobs that another command is running
         self.begun = self.shown = time.monotonic()
         console = Console(file=sys.stderr, highlight=False)
         self.live = Live(console=console, refresh_per_second=2, transient=True) if console.is_terminal else None
@@ -52,7 +52,7 @@ class Watch:
         self.running[index] = progress
 
     def ended(self, index: int, error: Exception | None) -> None:
-        """Write the one line that remains of a job."""
+        """Log the job's end in one line."""
         self.running.pop(index, None)
         if type(error).__name__ == FolderInUseError.__name__:
             self.elsewhere += 1
@@ -65,7 +65,7 @@ class Watch:
             log.error("error: %s — %s", name, error)
 
     def tick(self) -> None:
-        """Refresh the table; elsewhere write a line where none was written for a while."""
+        """Refresh the table; without a terminal, log a line every LINE_SECONDS."""
         if self.live is not None:
             self.live.update(self.table())
         elif time.monotonic() - self.shown >= LINE_SECONDS and self.running:
@@ -87,11 +87,11 @@ class Watch:
 
     @property
     def waiting(self) -> int:
-        """Jobs that have not begun."""
+        """The number of jobs that have not started."""
         return len(self.names) - len(self.running) - self.elsewhere - sum(self.counts.values())
 
     def seconds_left(self) -> float | None:
-        """Return the time that all remaining jobs take, by those that have ended; None before the first has."""
+        """Estimate the time for all remaining jobs from those that have ended; None before the first has ended."""
         done = sum(self.counts.values())
         if not done:
             return None
@@ -100,7 +100,7 @@ class Watch:
 
     def _left(self) -> str:
         left = self.seconds_left()
-        return f", about {spoken(left)} left" if left is not None and (self.waiting or self.running) else ""
+        return f", about {format_duration(left)} left" if left is not None and (self.waiting or self.running) else ""
 
     def table(self) -> Group:
         """Return the running jobs with step, loss and time left, and a line for the whole sweep."""
@@ -109,7 +109,7 @@ class Watch:
             cells = ["starting", "", ""]
             if progress is not None:
                 loss = "" if progress.loss is None else f"{progress.loss:.3f}"
-                left = "" if progress.seconds_left is None else spoken(progress.seconds_left)
+                left = "" if progress.seconds_left is None else format_duration(progress.seconds_left)
                 left = "evaluating" if progress.step == progress.steps else left
                 cells = [f"{progress.step:,}{of(progress)}", loss, left]
             table.add_row(Text(self.names[index]), *cells)
@@ -127,6 +127,7 @@ def scores(folder: Path) -> str:
         results = json.loads((folder / "results.json").read_bytes())
         if line := diverged_line(results):
             return line
-        return f"test {results['test']['bits_per_byte']:.3f} bits/byte, trained in {spoken(results['train_seconds'])}"
-    except (OSError, ValueError, KeyError, TypeError):  # scored in another way, or not at all
+        seconds = format_duration(results["train_seconds"])
+        return f"test {results['test']['bits_per_byte']:.3f} bits/byte, trained in {seconds}"
+    except (OSError, ValueError, KeyError, TypeError):  # other scores, or none
         return "finished"

@@ -1,4 +1,4 @@
-"""TensorBoard's custom scalars: the charts that compare schemes, all runs in one chart each."""
+"""The layout of TensorBoard's Custom Scalars tab: charts that compare schemes, each with all runs."""
 
 from lightning import LightningModule, Trainer
 
@@ -16,7 +16,7 @@ LAYOUT = {
 
 
 class Layout(ViewCallback):
-    """Tells TensorBoard of the layout; all runs tell the same one."""
+    """Writes the layout, which is the same for all runs."""
 
     def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
         if (writer := summary_writer(trainer)) is not None:

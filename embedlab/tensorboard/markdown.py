@@ -1,4 +1,4 @@
-"""Markdown for TensorBoard's Text tab: any text may stand in a cell."""
+"""Markdown for TensorBoard's Text tab; a table cell may hold any text."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,11 +6,11 @@ from embedlab.runs.escaping import entities, visible
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table of plain texts."""
+    """Return a Markdown table; the cells of `rows` are plain text and are escaped."""
     lines = [heading, ["---"] * len(heading)]
     return "\n".join("| " + " | ".join(row) + " |" for row in (*lines, *(map(entities, row) for row in rows)))
 
 
 def code(text: str) -> str:
-    """A block that is shown letter by letter."""
+    """Return a Markdown code block, which shows the text verbatim."""
     return "\n".join("    " + visible(line) for line in text.splitlines())

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from embedlab import positions
 from embedlab.positions.check import check_config, register
-from embedlab.sweep.points import points_of
+from embedlab.sweep.points import expand_points
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
@@ -46,7 +46,7 @@ def sweep(experiment: str) -> list[list[str]]:
     assert cfg.hydra.mode.name == "MULTIRUN"
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
     params = [f"{key}={value}" for key, value in cfg.hydra.sweeper.params.items()]
-    return points_of(parser, params, [], cfg.hydra.sweeper.instead or {})
+    return expand_points(parser, params, [], cfg.hydra.sweeper.instead or {})
 
 
 def swept(experiment: str) -> dict[str, set[str]]:

@@ -9,8 +9,8 @@ from embedlab import positions
 from embedlab.config.tree import Config
 from embedlab.evaluation.lens import Watched, attention_by_distance
 from embedlab.model.embeddings import LanguageModel
-from embedlab.tensorboard.figures import figures, pixels
-from embedlab.tensorboard.texts import continued
+from embedlab.tensorboard.figures import figures, render
+from embedlab.tensorboard.texts import generate
 
 SMALL = ("model.embedding_dim=16", "model.n_heads=2", "data.context_length=8")
 
@@ -52,8 +52,8 @@ def test_every_scheme_can_be_looked_at(make_config: Callable[..., Config], name:
     assert "figures/attention_by_distance" in drawn
     assert ("figures/positions_similarity" in drawn) == ("embed" in model.scheme.hooks())
     assert ("figures/bias_by_distance" in drawn) == any("bias" in model.scheme.hooks(layer) for layer in range(2))
-    assert all(pixels(figure).std() > 0 for figure in drawn.values())
-    assert continued(model, ids[:, :4], 9, temperature=1.0).shape == (2, 13)
+    assert all(render(figure).std() > 0 for figure in drawn.values())
+    assert generate(model, ids[:, :4], 9, temperature=1.0).shape == (2, 13)
     assert model.training
     assert torch.equal(torch.random.get_rng_state(), before)  # looking draws nothing that training would draw
 

@@ -29,7 +29,7 @@ from embedlab.runs.folder import (
     was_killed,
     write_error,
 )
-from embedlab.sweep.progress import names, spoken, time_left
+from embedlab.sweep.progress import format_duration, names, time_left
 
 MakeConfig = Callable[..., Config]
 
@@ -130,8 +130,8 @@ def test_an_error_is_reported_in_one_line_and_in_full(tmp_path: Path) -> None:
 def test_jobs_are_named_by_their_different_overrides() -> None:
     points = [["corpus=files", f"position={p}", f"seed={s}"] for p in ("none", "rotary") for s in (1, 2)]
     assert names(points)[2] == "job 3 of 4: position=rotary seed=1"
-    assert names([["seed=1"]]) == ["job 1 of 1: seed=1"]
-    assert [spoken(seconds) for seconds in (50, 700, 12_000)] == ["50 s", "12 min", "3.3 h"]
+    assert name_jobs([["seed=1"]]) == ["job 1 of 1: seed=1"]
+    assert [format_duration(seconds) for seconds in (50, 700, 12_000)] == ["50 s", "12 min", "3.3 h"]
 
 
 def test_time_left_is_estimated_from_the_jobs_that_ended_since_the_start(
@@ -157,5 +157,5 @@ def test_device_count(make_config: MakeConfig) -> None:
     assert device_count(make_config()) == 1
     assert device_count(make_config("trainer=ddp", "trainer.devices=4")) == 4
     assert device_count(make_config("trainer=ddp", "trainer.devices=[0,2]")) == 2
-    with pytest.raises(UserError, match=r"trainer\.devices=auto is no number"):
+    with pytest.raises(UserError, match=r"trainer\.devices=auto is not a number"):
         device_count(make_config("trainer=ddp", "trainer.devices=auto"))

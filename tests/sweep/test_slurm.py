@@ -132,7 +132,7 @@ def test_a_stopped_command_finds_its_jobs_again(slurm: Slurm, run: Run, start: S
     command.send_signal(signal.SIGINT)
     told, _ = command.communicate(timeout=30)
     array = str(max(int(job_id.split("_")[0]) for job_id in ever(slurm)))
-    assert command.returncode == 130 and f"2 jobs go on in Slurm: `scancel {array}` ends them" in told, told
+    assert command.returncode == 130 and f"2 jobs continue in Slurm: `scancel {array}` ends them" in told, told
 
     command = start(*arguments)
     assert command.stdout is not None
