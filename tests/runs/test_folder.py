@@ -29,7 +29,7 @@ from embedlab.runs.folder import (
     was_killed,
     write_error,
 )
-from embedlab.sweep.progress import format_duration, names, time_left
+from embedlab.sweep.progress import format_duration, name_jobs, time_left
 
 MakeConfig = Callable[..., Config]
 
@@ -129,7 +129,7 @@ def test_an_error_is_reported_in_one_line_and_in_full(tmp_path: Path) -> None:
 
 def test_jobs_are_named_by_their_different_overrides() -> None:
     points = [["corpus=files", f"position={p}", f"seed={s}"] for p in ("none", "rotary") for s in (1, 2)]
-    assert names(points)[2] == "job 3 of 4: position=rotary seed=1"
+    assert name_jobs(points)[2] == "job 3 of 4: position=rotary seed=1"
     assert name_jobs([["seed=1"]]) == ["job 1 of 1: seed=1"]
     assert [format_duration(seconds) for seconds in (50, 700, 12_000)] == ["50 s", "12 min", "3.3 h"]
 
