@@ -103,14 +103,6 @@ def was_killed(folder: Path) -> bool:
         return False
 
 
-def worked_on_by(folder: Path) -> int | None:
-    """Return the pid of the process that works on the job, or that was killed while it did; None if there is none."""
-    try:
-        return int((folder / RUNNING).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
 def write_error(folder: Path, error: Exception) -> str:
     """Write error.txt, with the traceback unless it is a UserError, and return the error in one line."""
     if isinstance(error, UserError):
