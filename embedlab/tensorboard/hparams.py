@@ -19,6 +19,7 @@ from tensorboard.plugins.hparams import api_pb2, metadata
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
 
 from embedlab import positions
+from embedlab.config.settings import as_yaml
 from embedlab.config.tree import Config, CorpusConfig
 from embedlab.positions.config import PositionConfig
 from embedlab.runs.escaping import visible
@@ -68,7 +69,7 @@ def _kind(declared: Any) -> type:
 
 def _plain(value: Any, declared: Any) -> Value:
     kind = _kind(declared)
-    plain: Value = kind() if value is None else kind(value)
+    plain: Value = kind() if value is None else kind(as_yaml(value))
     return visible(plain) if isinstance(plain, str) else plain
 
 

@@ -1,6 +1,5 @@
 """TensorBoard's Text tab: the run's settings, nearest neighbours of well-known words, and how the model goes on."""
 
-from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
@@ -9,7 +8,7 @@ import torch
 from lightning import Trainer
 from omegaconf import OmegaConf
 
-from embedlab.config.settings import at_least
+from embedlab.config.settings import as_yaml, at_least
 from embedlab.data.token_counts import count_tokens, most_frequent_first
 from embedlab.data.token_labels import token_kind, token_label
 from embedlab.evaluation.loss import evaluating
@@ -34,7 +33,7 @@ class Texts(Looker):
 
     def on_fit_start(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
         if (writer := summary_writer(trainer)) is not None:
-            writer.add_text("config", code(OmegaConf.to_yaml(asdict(module.config))))
+            writer.add_text("config", code(OmegaConf.to_yaml(as_yaml(module.config))))
 
     def on_train_end(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
         if (writer := summary_writer(trainer)) is None:

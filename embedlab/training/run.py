@@ -3,7 +3,6 @@
 import logging
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from embedlab.config.errors import UserError
 from embedlab.config.program import command_line
+from embedlab.config.settings import as_yaml
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.model.embeddings import LanguageModel
@@ -133,7 +133,7 @@ def take_up(config: Config, folder: Path, inputs: Inputs) -> Path | None:
             f"{path} cannot be resumed from: it is another program's, or was saved with callbacks.last=null by "
             "embedlab 0.2.0: start a new run"
         )
-    if changed := differences(state["config"], plain(asdict(config))):
+    if changed := differences(state["config"], plain(as_yaml(config))):
         raise UserError(
             f"{folder} was begun with other settings ({'; '.join(changed[:3])}): "
             "give those, or another folder for these"
@@ -172,7 +172,7 @@ def collect(
     results: Results = {
         "schema": SCHEMA,
         "seed": config.seed,
-        "config": asdict(config),
+        "config": as_yaml(config),
         "position": config.position.name,
         "parameters": module.model.parameter_counts(),
         **measured,

@@ -1,7 +1,6 @@
 """What the next training step depends on, in every checkpoint, and its way back into a resumed run."""
 
 import random
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import torch
 from lightning import Callback, Trainer
 
+from embedlab.config.settings import as_yaml
 from embedlab.runs.same_settings import plain
 from embedlab.training.module import LanguageModule
 from embedlab.training.resume.history import sizes_of_events
@@ -37,7 +37,7 @@ class ResumeState(Callback):
             # Going on, Lightning passes over the validation that is done and counts the step once more for its loggers
             checkpoint["loops"]["fit_loop"]["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
         checkpoint["embedlab"] = {
-            "config": plain(asdict(module.config)),
+            "config": plain(as_yaml(module.config)),
             "corpus_sha256": trainer.datamodule.inputs.corpus,  # type: ignore[attr-defined]  # a TextData's
             "files": trainer.datamodule.inputs.files,  # type: ignore[attr-defined]
             "folder": trainer.default_root_dir,
