@@ -159,5 +159,5 @@ def end(job: Job[JobReturn]) -> JobReturn:
         if said := [line for line in (job.stderr() or "").splitlines() if "error:" in line]:
             reason += f" ({said[-1]})"
     failed = JobReturn()
-    failed.status, failed._return_value = JobStatus.FAILED, EndedError(f"{reason}; log: {job.paths.stderr}")
+    failed.status, failed.return_value = JobStatus.FAILED, EndedError(f"{reason}; log: {job.paths.stderr}")
     return failed
