@@ -45,6 +45,7 @@ from embedlab.sweep.progress import time_left
 
 log = logging.getLogger("embedlab")
 FLAGS = (("-r", "--run"), ("-m", "--multirun"), ("-c", "--cfg"), ("-i", "--info"), ("-sc", "--shell-completion"))
+TRACEBACK = "EMBEDLAB_TRACEBACK"  # 1 if the user set HYDRA_FULL_ERROR=1, which main sets for itself
 rollbacks: list[Rollback] = []  # of this command's run; CheckOutputFolder adds it, since Hydra passes nothing to jobs
 OVERRIDE = re.compile(r"[^-=][^=]*=|~[^/]*$")  # KEY=VALUE, +KEY=VALUE, ~KEY; never an option
 
@@ -54,6 +55,7 @@ def main() -> None:
     accept_any_text()
     register()
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ[TRACEBACK] = str(int(wants_traceback))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors, instead of printing them in its own way
     try:
         check_flags(sys.argv[1:])
@@ -131,6 +133,8 @@ def job(cfg: DictConfig) -> float:
             raise JobFailedError(line) from None
         if isinstance(error, UserError):
             restore_folder()
+            if os.environ.get(TRACEBACK) == "1":
+                raise
             here = f" with resume={folder}" if full_disk(error) and folder.exists() else ""
             sys.exit(printable(f"error: {error}{here}"))
         if isinstance(error, BrokenPipeError):

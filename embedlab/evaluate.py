@@ -6,12 +6,12 @@ Nothing slow is imported before folder, files and settings are checked.
 import argparse
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
 from embedlab.config.errors import UserError
 from embedlab.config.program import program
+from embedlab.config.settings import as_yaml
 from embedlab.config.tree import Config
 from embedlab.positions.check import check_config
 from embedlab.runs.escaping import printable
@@ -64,7 +64,7 @@ def run(folder: Path, overrides: list[str]) -> Results:
 
     from embedlab.evaluation.reevaluate import evaluate_again  # torch: seconds that a mistake need not wait for
 
-    return evaluate_again(config, checkpoint, {**results, "config": asdict(config)}, folder)
+    return evaluate_again(config, checkpoint, {**results, "config": as_yaml(config)}, folder)
 
 
 def read_results(folder: Path) -> Results:

@@ -41,7 +41,7 @@ def _sentences(node: type, prefix: str) -> Iterator[tuple[str, str]]:
         if isinstance(item.type, type) and is_dataclass(item.type):
             yield from _sentences(item.type, f"{prefix}{item.name}.")
         else:
-            yield prefix + item.name, item.metadata["about"]
+            yield prefix + item.name, item.metadata.get("about", "")
 
 
 def _first_comment(file: Path) -> str:

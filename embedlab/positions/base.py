@@ -4,9 +4,12 @@ B batch, T window, D model width, H heads, K = D // H; positions is (T,), int64,
 (randomized positions or an offset pass their own).
 """
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.hook_shapes import checked
 
 HOOKS = ("embed", "rotate", "bias", "score", "values")
 
@@ -25,6 +28,14 @@ class Scheme(nn.Module):
         super().__init__()
         self.config = config
         self.shape = shape
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Check what the hooks of a user's scheme return; those that ship are checked by tests."""
+        super().__init_subclass__(**kwargs)
+        if not cls.__module__.startswith("embedlab.positions."):
+            for hook in HOOKS:
+                if hook in vars(cls):
+                    setattr(cls, hook, checked(hook, vars(cls)[hook]))
 
     def embed(self, x: Tensor, positions: Tensor) -> Tensor:
         """Return x (B, T, D) with positions added; called once, at the input."""

@@ -162,5 +162,5 @@ def collect_result(job: Job[JobReturn]) -> JobReturn:
         if errors := [line for line in (job.stderr() or "").splitlines() if "error:" in line]:
             reason += f" ({errors[-1]})"
     failed = JobReturn()
-    failed.status, failed._return_value = JobStatus.FAILED, EndedError(f"{reason}; log: {job.paths.stderr}")
+    failed.status, failed.return_value = JobStatus.FAILED, EndedError(f"{reason}; log: {job.paths.stderr}")
     return failed

@@ -3,7 +3,6 @@
 import logging
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import lightning
@@ -12,6 +11,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from embedlab.config.errors import UserError
 from embedlab.config.program import command_line
+from embedlab.config.settings import as_yaml
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.model.embeddings import LanguageModel
@@ -122,7 +122,7 @@ def find_checkpoint_to_resume(config: Config, folder: Path, inputs: Inputs) -> P
             f"{path} cannot be resumed from: it is another program's or was saved with callbacks.last=null by "
             "embedlab 0.2.0: start a new run"
         )
-    if changed := differences(state["config"], deciding_settings(asdict(config))):
+    if changed := differences(state["config"], deciding_settings(as_yaml(config))):
         raise UserError(
             f"{folder} was started with other settings ({'; '.join(changed[:3])}): "
             "give those settings, or another folder"
@@ -161,7 +161,7 @@ def collect_results(
     results: Results = {
         "schema": SCHEMA,
         "seed": config.seed,
-        "config": asdict(config),
+        "config": as_yaml(config),
         "position": config.position.name,
         "parameters": module.model.parameter_counts(),
         **measured,  # type: ignore[typeddict-item,unused-ignore]  # with mypy --strict: it might hold more keys
