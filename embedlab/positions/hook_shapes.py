@@ -72,6 +72,8 @@ def broadcasts(result: Any, wanted: Shape) -> bool:
     """Whether the result extends to the wanted shape, as a bias that is the same for all heads or queries does."""
     if not isinstance(result, Tensor):
         return False
+    if result.shape == wanted:  # nearly always
+        return True
     try:
         return torch.broadcast_shapes(result.shape, wanted) == wanted
     except RuntimeError:

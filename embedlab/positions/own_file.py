@@ -21,8 +21,8 @@ from embedlab.config.errors import OwnCodeError, UserError
 from embedlab.runs.file_hashes import is_beside
 
 PACKAGE = "embedlab_own_"  # and a hash of the folder
-MOVED = {  # modules of version 0.2.0 that a scheme's file imported
-    "embedlab.settings": "`from embedlab.positions.config import PositionConfig, Shape, setting`",
+MOVED = {  # modules of embedlab 0.2.0 that a scheme's file imported
+    "settings": "`from embedlab.positions.config import PositionConfig, Shape, setting`",
 }
 _beside: dict[str, str] = {}  # modules that own files have imported from their folders: the folder's package
 _loaded: dict[Path, tuple[bytes, ModuleType]] = {}  # by whole path, with the source that was run
@@ -118,8 +118,9 @@ def describe(error: BaseException, file: Path) -> str:
     if isinstance(error, SyntaxError) and same:
         return f"{where} is not valid Python (line {line}): {why}"
     remedy = "HYDRA_FULL_ERROR=1 shows the traceback"
-    if isinstance(error, ModuleNotFoundError) and error.name in MOVED:
-        remedy = f"since version 0.3 it is {MOVED[error.name]}"
+    package, _, module = (getattr(error, "name", None) or "").partition(".")
+    if isinstance(error, ModuleNotFoundError) and package == "embedlab" and module in MOVED:
+        remedy = f"since version 0.3 it is {MOVED[module]}"
     return f"{where}, line {line}: {type(error).__name__}{': ' if why else ''}{why}; {remedy}"
 
 

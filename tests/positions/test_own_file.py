@@ -115,6 +115,7 @@ MISTAKES = {
     "PERIOD = TWO": r"stripes.py, line \d+: NameError: name 'TWO' is not defined; HYDRA_FULL_ERROR=1 shows",
     "raise ValueError('two\\nlines')": r"stripes.py, line \d+: ValueError: two; HYDRA",
     "import sys; sys.exit(3)": r"stripes.py, line \d+: SystemExit: 3; HYDRA",
+    "import settings": r"stripes.py, line \d+: ModuleNotFoundError: No module named 'settings'; HYDRA",
     "import no_such_module": r"stripes.py, line \d+: ModuleNotFoundError: No module named 'no_such_module'; HYDRA",
     "from embedlab.settings import setting": r"line \d+: ModuleNotFoundError: No module named 'embedlab.settings'; "
     r"since version 0\.3 it is `from embedlab\.positions\.config import PositionConfig, Shape, setting`",
