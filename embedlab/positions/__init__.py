@@ -128,7 +128,8 @@ def config_class(name: str, file: str | None = None) -> type[PositionConfig]:
     light = ast.Module(list(_light_parts(ast.parse(path.read_text(encoding="utf-8")))), type_ignores=[])
     namespace: dict[str, Any] = {"__name__": "embedlab.config.settings"}
     exec(compile(light, str(path), "exec", dont_inherit=True), namespace)
-    return namespace[f"{camel(name)}Config"]
+    found: type[PositionConfig] = namespace[f"{camel(name)}Config"]
+    return found
 
 
 def _own_config_class(name: str, path: Path) -> type[PositionConfig]:
@@ -146,7 +147,8 @@ def _whole_config_class(name: str, file: str | None) -> type[PositionConfig]:
     path = source_file(name, file)
     if file is not None:
         return _own_config_class(name, path)
-    return getattr(importlib.import_module(f"embedlab.positions.{name}"), f"{camel(name)}Config")
+    found: type[PositionConfig] = getattr(importlib.import_module(f"embedlab.positions.{name}"), f"{camel(name)}Config")
+    return found
 
 
 def _light_parts(tree: ast.Module) -> Iterator[ast.stmt]:

@@ -60,28 +60,29 @@ WANTED: dict[str, Callable[..., Any]] = {  # hook: (scheme, arguments) -> shape 
 
 
 def is_equal(result: Any, wanted: Shape) -> bool:
+    """Return whether the result is a tensor of the wanted shape."""
     return isinstance(result, Tensor) and result.shape == wanted
 
 
 def fits_head_width(result: Any, wanted: Shape) -> bool:
-    """Whether all but the last dimension agree: a scheme may widen q and k."""
+    """Return whether all but the last dimension agree: a scheme may widen q and k."""
     return isinstance(result, Tensor) and result.dim() == len(wanted) and result.shape[:-1] == wanted[:-1]
 
 
 def broadcasts(result: Any, wanted: Shape) -> bool:
-    """Whether the result extends to the wanted shape, as a bias that is the same for all heads or queries does."""
+    """Return whether the result extends to the wanted shape, as a bias that is the same for all heads or queries does."""
     if not isinstance(result, Tensor):
         return False
     if result.shape == wanted:  # nearly always
         return True
     try:
-        return torch.broadcast_shapes(result.shape, wanted) == wanted
+        return result.expand(wanted).shape == wanted
     except RuntimeError:
         return False
 
 
 def broadcasts_over_batch(result: Any, wanted: Shape) -> bool:
-    """Whether it does, and has every query and key itself: a row too few would be repeated without a word."""
+    """Return whether it does, and has every query and key itself: a row too few would be repeated without a word."""
     return broadcasts(result, wanted) and result.shape[-2:] == wanted[-2:]
 
 

@@ -87,7 +87,8 @@ def sum_table(
     """
     if "embed" not in scheme.hooks() or not ids:
         return None
-    positions = torch.linspace(0, scheme.shape.context_length - 1, places, device=_device(scheme)).long().unique()
+    spread = torch.linspace(0, scheme.shape.context_length - 1, places, device=_device(scheme)).long()
+    positions = torch.unique_consecutive(spread)
     x = weight.detach()[list(ids)].float()[:, None].expand(-1, len(positions), -1)  # (words, places, D)
     words = [token_label(tokenizer, token) for token in ids for _ in positions]
     where = positions.tolist() * len(ids)

@@ -175,7 +175,8 @@ def short(value: float, _: object = None) -> str:
 def finish(name: str, title: str, about: str, figure: Figure) -> Chart:
     """Render SVG and PNG without dates or random ids, so that the same runs give the same bytes."""
     svg, png = io.StringIO(), io.BytesIO()
-    FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Title": title})
+    FigureCanvasSVG(figure)
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Title": title})
     FigureCanvasAgg(figure)
     figure.savefig(png, format="png", dpi=180, metadata={"Software": None, "Title": title})
     return Chart(name, title, about, svg.getvalue(), png.getvalue())
