@@ -51,7 +51,7 @@ def test_config_of_the_run_with_changes(run_folder: Path) -> None:
     config = changed_config(run_folder, ["evaluation.length_factors=[0.5,4]", "position.past_end=clamp"])
     assert config.run_dir == str(run_folder)
     assert config.data.stride == 8
-    assert config.corpus.path == "a.txt"  # type: ignore[attr-defined]  # of corpus=files
+    assert config.corpus.path == "a.txt"  # of corpus=files
     assert config.position.past_end == "clamp"
     assert config.evaluation.length_factors == [0.5, 4]
     assert config.evaluation.max_tokens == 64  # the run's own

@@ -93,7 +93,7 @@ def test_each_private_name_has_its_reason() -> None:
 def test_packages_with_private_names_have_upper_bounds() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     asked = [*project["dependencies"], *project["optional-dependencies"]["slurm"]]
-    bounded = {re.match(r"[\w-]+", line)[0] for line in asked if "<" in line}  # type: ignore[index]
+    bounded = {re.match(r"[\w-]+", line)[0] for line in asked if "<" in line}
     packages = {package for package, _ in PRIVATE.values() if not package.startswith("Python")}
     assert packages <= bounded
 

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from embedlab.config.errors import UserError
@@ -70,7 +69,7 @@ def fits_head_width(result: Any, wanted: Shape) -> bool:
 
 
 def broadcasts(result: Any, wanted: Shape) -> bool:
-    """Return whether the result extends to the wanted shape, as a bias that is the same for all heads or queries does."""
+    """Return whether the result extends to the wanted shape, as a bias that all heads or queries share does."""
     if not isinstance(result, Tensor):
         return False
     if result.shape == wanted:  # nearly always

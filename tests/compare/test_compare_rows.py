@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import synthetic
 from rich.console import Console
 from scipy import stats
 
@@ -18,6 +17,7 @@ from embedlab.compare.finished_run import Run
 from embedlab.compare.varying import add_short_keys, find_varying
 from embedlab.compare.verdict import verdict
 from embedlab.config.errors import UserError
+from tests.compare import synthetic
 
 Runs = Callable[..., list[Run]]
 
@@ -171,7 +171,7 @@ def test_a_diverged_run_is_listed_and_noted_beside_the_mean(runs_of: Runs) -> No
     assert any("1 of 3 runs gave no finite number" in note for note in fairness.notes(found))
 
 
-def other_corpus(results: dict, sha: str = "cd" * 32) -> dict:  # type: ignore[type-arg]
+def other_corpus(results: dict, sha: str = "cd" * 32) -> dict:
     results["corpus"]["sha256"] = sha
     return results
 
@@ -329,7 +329,7 @@ def test_seeds_outside_the_pairs_are_reported_everywhere(runs_of: Runs, tmp_path
     assert any(note in one for one in found.notes)
     console = Console(width=160, file=io.StringIO())
     terminal_table.show(found, [], console)
-    assert note in " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+    assert note in " ".join(console.file.getvalue().split())
     outputs.prepare_folder(tmp_path)
     outputs.write_tables(found, tmp_path, [], [])
     rows = {row["setting"]: row for row in json.loads((tmp_path / "comparison.json").read_text())["rows"]}
@@ -353,7 +353,7 @@ def test_one_shared_seed_excludes_the_others(runs_of: Runs) -> None:
     assert rotary.outside_pairs == "2 of rotary"
 
 
-def with_files(results: dict, **files: str) -> dict:  # type: ignore[type-arg]
+def with_files(results: dict, **files: str) -> dict:
     results["files"] = {path: sha * 32 for path, sha in files.items()}
     return results
 

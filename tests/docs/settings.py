@@ -38,8 +38,8 @@ def known_keys() -> frozenset[str]:
 
 def flat(node: DictConfig, prefix: str = "") -> set[str]:
     keys = set()
-    for name in node:
-        keys.add(prefix + str(name))
+    for name in map(str, node):
+        keys.add(prefix + name)
         inner = node._get_node(name)
         if isinstance(inner, DictConfig) and not inner._is_none() and not inner._is_interpolation():
             keys |= flat(inner, f"{prefix}{name}.")

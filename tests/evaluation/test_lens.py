@@ -38,7 +38,7 @@ def test_alibi_shows_its_slopes(make_config: Callable[..., Config]) -> None:
     """With queries of zero the logits are ALiBi's own: -1/16 and -1/256 a token for two heads."""
     config = make_config(*TINY, "position=alibi")
     model = LanguageModel(config, V)
-    for block in model.head.blocks:  # type: ignore[union-attr]  # an attention head
+    for block in model.head.blocks:  # an attention head
         block.attention.qkv.weight.data[:16] = 0
     lens = position_lens(model, IDS, config)
     assert lens is not None
@@ -52,7 +52,7 @@ def test_first_layer_against_loops(make_config: Callable[..., Config]) -> None:
     model = LanguageModel(config, V)
     lens = position_lens(model, IDS, config)
     assert lens is not None
-    attention, norm = model.head.blocks[0].attention, model.head.blocks[0].norm1  # type: ignore[union-attr,index]
+    attention, norm = model.head.blocks[0].attention, model.head.blocks[0].norm1
     logits: dict[tuple[int, int], list[float]] = {}
     weights: dict[tuple[int, int], list[float]] = {}
     with torch.no_grad():

@@ -31,7 +31,7 @@ def test_streams_take_any_text(monkeypatch: pytest.MonkeyPatch, encoding: str, t
     monkeypatch.setattr(sys, "stdout", out)
     accept_any_text()
     print(text, flush=True)
-    assert out.buffer.getvalue() == text.encode(encoding, "backslashreplace") + os.linesep.encode()  # type: ignore[attr-defined]
+    assert out.buffer.getvalue() == text.encode(encoding, "backslashreplace") + os.linesep.encode()
 
 
 @given(ANY)

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from tiny_model import L, TinyModel, scheme, some_ids
 
 from embedlab.config.errors import UserError
 from embedlab.model.attention import attend
 from embedlab.positions.base import Composed
 from embedlab.positions.config import shape_of
+from tests.positions.tiny_model import L, TinyModel, scheme, some_ids
 
 
 def qkv(T: int = L) -> torch.Tensor:

@@ -152,7 +152,7 @@ def test_transformer_xl_is_xlnets_relative_attention() -> None:
     keys = (waves @ ours.distance_keys[0]).view(2 * T, 1, H, K).expand(-1, B, -1, -1)
     future = torch.ones(T, T).triu(1)[:, :, None, None].expand(T, T, B, H)
     time_first = [part.permute(2, 0, 1, 3) for part in (q, k, v)]  # (T, B, H, K)
-    expected = theirs.rel_attn_core(*time_first, keys, attn_mask=future)
+    expected = theirs.rel_attn_core(*time_first, keys, attn_mask=future)  # type: ignore[call-arg]
     close(attend(ours, q, k, v), expected.permute(1, 2, 0, 3))
 
 
@@ -161,7 +161,7 @@ def test_deberta_is_disentangled_self_attention(buckets: int | None, max_distanc
     q, k, v = qkv()
     ours = make("deberta", buckets=buckets, max_distance=max_distance, init_std=1.0)
     span = len(ours.vectors)
-    config = DebertaV2Config(
+    config = DebertaV2Config(  # type: ignore[call-arg]
         hidden_size=D,
         num_attention_heads=H,
         relative_attention=True,

@@ -12,12 +12,12 @@ from typing import Any
 import cloudpickle
 import pytest
 import torch
-from tiny_model import TinyModel, some_ids
 
 from embedlab import positions
 from embedlab.config.errors import OwnCodeError, UserError
 from embedlab.model.attention import attend
 from embedlab.positions.config import Shape
+from tests.positions.tiny_model import TinyModel, some_ids
 
 ROOT = Path(__file__).parents[2]
 SHAPE = {"embedding_dim": 8, "n_heads": 2, "n_layers": 2, "context_length": 4}

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_model import L, TinyModel, scheme, some_ids
 
 from embedlab import positions
 from embedlab.config.errors import UserError
 from embedlab.positions.config import shape_of
+from tests.positions.tiny_model import L, TinyModel, scheme, some_ids
 
 OWN = '''
 """Stripes: tokens an even distance away are nearer."""
