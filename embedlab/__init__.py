@@ -3,4 +3,4 @@
 Importing this package is cheap; torch and Lightning are imported by the parts that need them.
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

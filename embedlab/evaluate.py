@@ -17,6 +17,7 @@ from embedlab.positions.check import check_config
 from embedlab.runs.escaping import printable
 from embedlab.runs.read_config import read_config
 from embedlab.runs.results import Results, diverged_line
+from embedlab.runs.signals import exit_at_once, handle_signals
 from embedlab.runs.streams import accept_any_text
 from embedlab.runs.weights import find_checkpoint
 
@@ -46,7 +47,8 @@ def main(arguments: list[str] | None = None) -> None:
     accept_any_text()
     given = parser.parse_args(arguments)
     try:
-        run(Path(given.folder).expanduser(), given.settings)
+        with handle_signals(exit_at_once):
+            run(Path(given.folder).expanduser(), given.settings)
     except UserError as error:
         sys.exit(printable(f"error: {error}"))
 

@@ -61,7 +61,7 @@ def test_config_of_the_run_with_changes(run_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("evaluation.max_token=1", "Key 'max_token' not in 'EvaluationConfig'"),
+        ("evaluation.max_token=1", "names no setting (did you mean evaluation.max_tokens?)"),
         ("evaluation.max_tokens=abc", "evaluation.max_tokens=abc: Value 'abc'"),
         ("evaluation.max_tokens=0", "evaluation.max_tokens=0 is too small"),
         ("evaluation.length_factors=[1", "evaluation.length_factors=[1: while parsing"),

@@ -28,7 +28,7 @@ def missing(text: str) -> list[str]:
         if not exists and not path.startswith(OF_RUNS):
             found.append(path)
     for module in MODULE.findall(text):
-        if module.startswith(ELSEWHERE):
+        if module in ELSEWHERE or module.startswith(tuple(f"{name}." for name in ELSEWHERE)):
             continue
         parts = module.split(".")
         bases = [ROOT.joinpath(*parts[:end]) for end in range(len(parts), 0, -1)]
@@ -55,4 +55,5 @@ def test_missing_paths_are_found() -> None:
         "conf/callbacks/tensorboard.yaml",
         "embedlab.gone.further",
     ]
+    assert missing("embedlab.config.gone, embedlab.conf.trainer") == ["embedlab.config.gone"]
     assert missing("conf/config.yaml, README.md, positions/rotary.py, .hydra/config.yaml, embedlab.cli.main") == []

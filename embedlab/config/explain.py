@@ -3,13 +3,17 @@
 import difflib
 import re
 import traceback
+from collections.abc import Iterator
+from typing import Any
 
 from hydra.errors import HydraException, OverrideParseException
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from embedlab.config.help import setting_names
 from embedlab.config.optional import REPLACED, install_hint, replaced_launcher
 from embedlab.config.program import lists_all
+from embedlab.config.tree import CONF
 
 
 def explain(error: Exception) -> str:
@@ -40,7 +44,7 @@ def explain(error: Exception) -> str:
     if missing := re.search(r"In 'hydra/launcher/(.+)': Could not load 'hydra/launcher/(.+)'", text):
         return f"hydra/launcher={missing[1]} is not installed: {install_hint(missing[2]) or lists_all()}"
     if unknown := re.search(r"use \+(.+)", text):
-        return f"{unknown[1]} names no setting{_suggestion(unknown[1])}: {lists_all()}"
+        return f"{unknown[1]} names no setting{suggest(unknown[1])}: {lists_all()}"
     if wrong := re.search(r"Error merging override (.+)", text):
         return f"{wrong[1]} cannot be set: {cause}; {lists_all()} with what they mean"
     if text.startswith("Ambiguous value"):
@@ -50,9 +54,23 @@ def explain(error: Exception) -> str:
     return text.splitlines()[0]
 
 
-def _suggestion(override: str) -> str:
+def suggest(override: str) -> str:
+    """Return what may be meant by an override of an unknown setting, in brackets; "" if nothing is close."""
     key = override.partition("=")[0].lstrip("+~")
     if key in setting_names():
         return f" of the chosen {key.partition('.')[0]} (choose another with {key.partition('.')[0]}=NAME)"
-    close = difflib.get_close_matches(key, setting_names(), n=1, cutoff=0.75)
+    close = difflib.get_close_matches(key, [*setting_names(), *_yaml_names()], n=1, cutoff=0.75)
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _yaml_names() -> Iterator[str]:
+    """Yield the settings of other libraries' objects, which only the yaml of their group lists."""
+    for group in ("trainer", "callbacks"):
+        yield from _dotted(OmegaConf.to_container(OmegaConf.load(CONF / group / "default.yaml")), group)
+
+
+def _dotted(node: Any, prefix: str) -> Iterator[str]:
+    for name, inner in node.items():
+        yield f"{prefix}.{name}"
+        if isinstance(inner, dict):
+            yield from _dotted(inner, f"{prefix}.{name}")
