@@ -221,7 +221,7 @@ def resolve_folder(config: DictConfig, kind: str) -> str:
     folder = expand_user(config.hydra[kind].dir, f"hydra.{kind}.dir")
     if not is_utf8(os.path.abspath(folder)):
         raise UserError(
-            f"{folder} is not UTF-8 to this Python, and TensorBoard cannot write there: give another folder, "
+            f"{folder} cannot be decoded as UTF-8 here, and TensorBoard cannot write there: give another folder, "
             "or PYTHONUTF8=1 before the command"
         )
     return folder

@@ -51,7 +51,7 @@ def check_sweep(folder: Path) -> None:
     """Raise UserError if the sweep's folder holds a multirun.yaml of another program. Jobs have their own folders."""
     path = folder / SWEEP
     if path.exists() and OUR_HYDRA not in path.read_bytes():
-        raise UserError(f"{path} is of another program, and a sweep writes its own there: give sweep_name=ANOTHER")
+        raise UserError(f"{path} belongs to another program, and a sweep would overwrite it: give sweep_name=ANOTHER")
 
 
 def find_foreign_files(folder: Path) -> list[str]:
