@@ -33,7 +33,7 @@ from embedlab.distributed.launcher import device_count, train_in_processes
 from embedlab.positions.check import check_config, register
 from embedlab.runs.escaping import printable
 from embedlab.runs.folder import OTHER_SWEEP, FolderInUseError, lock_folder, write_error
-from embedlab.runs.full_disk import full_disk, report_full_disk
+from embedlab.runs.full_disk import find_full_disk_error, report_full_disk
 from embedlab.runs.ownership import ERROR, check_folder, check_sweep, claim, is_marked
 from embedlab.runs.read_config import recorded_overrides
 from embedlab.runs.record import computed_values, record
@@ -135,7 +135,7 @@ def job(cfg: DictConfig) -> float:
             restore_folder()
             if os.environ.get(TRACEBACK) == "1":
                 raise
-            here = f" with resume={folder}" if full_disk(error) and folder.exists() else ""
+            here = f" with resume={folder}" if find_full_disk_error(error) and folder.exists() else ""
             sys.exit(printable(f"error: {error}{here}"))
         if isinstance(error, BrokenPipeError):
             raise
@@ -206,7 +206,7 @@ class CheckOutputFolder(Callback):
 
     def _prepare(self, config: DictConfig, kind: str, check: Callable[[Path], None]) -> None:
         try:
-            folder = whole_folder(config, kind)
+            folder = resolve_folder(config, kind)
             if kind == "run":
                 rollbacks[:] = [Rollback(Path(folder))]
             make_folder(config, kind, Path(folder), check)
@@ -216,12 +216,12 @@ class CheckOutputFolder(Callback):
             config.hydra[kind].dir = folder
 
 
-def whole_folder(config: DictConfig, kind: str) -> str:
+def resolve_folder(config: DictConfig, kind: str) -> str:
     """Return hydra.run.dir or hydra.sweep.dir with ~ replaced. Raises UserError if TensorBoard cannot write there."""
     folder = expand_user(config.hydra[kind].dir, f"hydra.{kind}.dir")
     if not is_utf8(os.path.abspath(folder)):
         raise UserError(
-            f"{folder} is not UTF-8 to this Python, and TensorBoard cannot write there: give another folder, "
+            f"{folder} cannot be decoded as UTF-8 here, and TensorBoard cannot write there: give another folder, "
             "or PYTHONUTF8=1 before the command"
         )
     return folder

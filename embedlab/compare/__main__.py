@@ -126,7 +126,7 @@ def _compare(options: argparse.Namespace, command: str) -> int:
     comparison = compare(
         runs, excluded, metric=options.metric, by=options.by, where=options.where, baseline=options.baseline
     )
-    comparison.notes = fairness.notes(comparison)
+    comparison.notes = fairness.find_unequal_treatment(comparison)
     refused = fairness.refusals(comparison)
     outputs.prepare_folder(folder)
     terminal_table.show(comparison, refused, console)

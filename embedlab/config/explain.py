@@ -27,7 +27,7 @@ def explain(error: Exception) -> str:
     if not isinstance(error, HydraException | OmegaConfBaseException):
         files = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
         if any(name.endswith("defaults_list.py") for name in files):  # Hydra failed to find the yaml of a choice
-            return f"a group's choice is no name ({cause}): give GROUP=NAME; {lists_all()}"
+            return f"a group's choice must be a name ({cause}): give GROUP=NAME; {lists_all()}"
         return f"{type(error).__name__}: {cause}; HYDRA_FULL_ERROR=1 shows where"
     if isinstance(error, OverrideParseException):
         quotes = "in quotes if the value holds commas, brackets or quotes"

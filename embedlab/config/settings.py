@@ -55,7 +55,7 @@ def check_numbers(node: Any, prefix: str) -> None:
     """Raise UserError for a NaN, an infinity, or an integer beyond 64 bits, anywhere in the config class `node`."""
     for key, value in _numbers(node, prefix):
         if isinstance(value, float) and not math.isfinite(value):
-            raise UserError(f"{key}={value} is no finite number: give one")
+            raise UserError(f"{key}={value} is not finite: give a finite number")
         if isinstance(value, int) and abs(value) >= 2**63:
             raise UserError(f"{key}={value} is too large: give fewer digits")
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from embedlab.positions.config import PositionConfig, Shape
-from embedlab.positions.hook_shapes import checked
+from embedlab.positions.hook_shapes import check_hooks
 
 HOOKS = ("embed", "rotate", "bias", "score", "values")
 
@@ -35,7 +35,7 @@ class Scheme(nn.Module):
         if not cls.__module__.startswith("embedlab.positions."):
             for hook in HOOKS:
                 if hook in vars(cls):
-                    setattr(cls, hook, checked(hook, vars(cls)[hook]))
+                    setattr(cls, hook, check_hooks(hook, vars(cls)[hook]))
 
     def embed(self, x: Tensor, positions: Tensor) -> Tensor:
         """Return x (B, T, D) with positions added; called once, at the input."""

@@ -12,7 +12,7 @@ from embedlab.positions.own_file import one_line_errors
 Shape = tuple[int, ...]
 
 
-def checked(hook: str, method: Callable[..., Any]) -> Callable[..., Any]:
+def check_hooks(hook: str, method: Callable[..., Any]) -> Callable[..., Any]:
     """Return the hook `method` of a scheme with its result checked, and its exceptions in one line of its file.
 
     Raises UserError that names both shapes if the result has another shape than attention needs.
@@ -31,7 +31,7 @@ def checked(hook: str, method: Callable[..., Any]) -> Callable[..., Any]:
             fits = FITS.get(hook, is_equal)(result, wanted)
         if not fits:
             where = f"position={scheme.config.name}" + (f" ({scheme.config.file})" if scheme.config.file else "")
-            raise UserError(f"{where}: {hook} returns {shown(result)}, not {shown_shape(hook, wanted)}")
+            raise UserError(f"{where}: {hook} returns {describe_result(result)}, not {shown_shape(hook, wanted)}")
         return result
 
     return call
@@ -88,12 +88,12 @@ def broadcasts_over_batch(result: Any, wanted: Shape) -> bool:
 FITS = {"bias": broadcasts, "score": broadcasts_over_batch}
 
 
-def shown(result: Any) -> str:
+def describe_result(result: Any) -> str:
     """Return a result's shape, or its type where it has none."""
     if isinstance(result, Tensor):
         return str(tuple(result.shape))
     if isinstance(result, tuple | list):
-        return f"({', '.join(map(shown, result))})"
+        return f"({', '.join(map(describe_result, result))})"
     return "None (is there a `return`?)" if result is None else f"a {type(result).__name__}"
 
 

@@ -129,7 +129,7 @@ def find_checkpoint_to_resume(config: Config, folder: Path, inputs: Inputs) -> P
         )
     if changed := inputs.changes_since(state.get("corpus_sha256"), state.get("files")):
         raise UserError(
-            f"{folder} was started with what has changed since ({'; '.join(changed[:3])}): "
+            f"{folder} cannot be resumed: its text or files have changed since it started ({'; '.join(changed[:3])}): "
             "restore the old content to resume it, or give another folder"
         )
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]

@@ -171,7 +171,7 @@ def compared_with(folder: Path, found: dict[str, Any]) -> Comparison | None:
         comparison = compare(runs, excluded)
     except UserError:
         return None
-    comparison.notes = fairness.notes(comparison)
+    comparison.notes = fairness.find_unequal_treatment(comparison)
     outputs.prepare_folder(folder / "comparison")
     outputs.write_tables(comparison, folder / "comparison", fairness.refusals(comparison), [])
     return comparison

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from embedlab import positions
 from embedlab.config.help import setting_names
 from embedlab.positions.check import register
-from embedlab.runs.results_keys import declared
+from embedlab.runs.results_keys import get_declared_keys
 from tests.conftest import ROOT
 
 PLACEHOLDER = re.compile(r"[A-Z]{2,}|…")
@@ -66,7 +66,7 @@ def groups() -> set[str]:
 
 @cache
 def result_keys() -> frozenset[str]:
-    return frozenset(key.path for key in declared())
+    return frozenset(key.path for key in get_declared_keys())
 
 
 def composed(overrides: list[str], *, sweep: bool) -> list[DictConfig]:

@@ -106,7 +106,7 @@ def validated(folder: Path) -> list[float]:
 def compared(top: Path) -> Comparison:
     runs, left = reading.read([str(top)])
     found = compare(runs, left)
-    found.notes = fairness.notes(found)
+    found.notes = fairness.find_unequal_treatment(found)
     return found
 
 

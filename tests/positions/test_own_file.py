@@ -253,7 +253,7 @@ print(scheme.bias(torch.arange(4), 0)[0, :, 0].tolist(), config.period, type(con
 
 @pytest.mark.parametrize("module", ["", ".stripes_helpers", "stripes_helpers"])
 def test_another_process_reads_what_cloudpickle_wrote(module: str, tmp_path: Path) -> None:
-    """As Hydra's launchers do, Slurm's and joblib's included: the other process has not imported the file."""
+    """As the launchers do: the other process has not imported the file."""
     helper = "def remainder(distance, period):\n    return distance % period"
     write(tmp_path, helper, name="stripes_helpers.py")
     source = f"from {module} import remainder" if module else helper
