@@ -169,8 +169,8 @@ def test_weights_that_another_run_overwrote_are_not_measured(run: Run, tmp_path:
         ("+callbacks.best.mode=max", "chose the weights that are scored, not the lowest val/loss"),
         ("+trainer.fast_dev_run=true", "trainer.fast_dev_run=true uses 1 of all batches"),
         ("+trainer.overfit_batches=2", "trainer.overfit_batches=2 trains on the same few batches"),
-        ("+trainer.limit_train_batches=1", "trainer.limit_train_batches=1 trains on a part"),
-        ("trainer.limit_val_batches=0.5", "trainer.limit_val_batches=0.5 chooses the best weights by a part"),
+        ("+trainer.limit_train_batches=1", "trainer.limit_train_batches=1 trains on only a part"),
+        ("trainer.limit_val_batches=0.5", "trainer.limit_val_batches=0.5 chooses the best weights by only a part"),
         ("+trainer.max_time=00:01:00:00", "trainer.max_time=00:01:00:00 may end training by the clock"),
     ],
 )
@@ -198,7 +198,7 @@ def test_text_that_changed_is_refused_by_resume_and_skip(
     config = make_config(*settings, f"run_dir={tmp_path}/run")
     assert finished_results(tmp_path / "run", config, "remedy") == results
     write_text(tmp_path / "text.txt", 1)
-    told = rf"changed since \(text: sha256 {then[:12]}, now (?!{then[:12]})[0-9a-f]{{12}}\): restore the old content"
+    told = rf"changed since it started \(text: sha256 {then[:12]}, now (?!{then[:12]})[0-9a-f]{{12}}\): restore the old content"
     with pytest.raises(UserError, match=told):
         finished_results(tmp_path / "run", config, "remedy")
     (tmp_path / "run" / "results.json").unlink()  # as if it had been killed in its evaluation
