@@ -198,7 +198,8 @@ def test_text_that_changed_is_refused_by_resume_and_skip(
     config = make_config(*settings, f"run_dir={tmp_path}/run")
     assert finished_results(tmp_path / "run", config, "remedy") == results
     write_text(tmp_path / "text.txt", 1)
-    told = rf"changed since it started \(text: sha256 {then[:12]}, now (?!{then[:12]})[0-9a-f]{{12}}\): restore the old content"
+    hashes = rf"sha256 {then[:12]}, now (?!{then[:12]})[0-9a-f]{{12}}"
+    told = rf"changed since it started \(text: {hashes}\): restore the old content"
     with pytest.raises(UserError, match=told):
         finished_results(tmp_path / "run", config, "remedy")
     (tmp_path / "run" / "results.json").unlink()  # as if it had been killed in its evaluation
