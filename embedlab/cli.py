@@ -114,7 +114,7 @@ def job(cfg: DictConfig) -> float:
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
         with requeue_on_timeout(), handle_signals(exit_at_once), report_full_disk(folder):
-            claim(folder)
+            claim(folder, checked=any(one.folder == folder for one in rollbacks))
             return run_or_skip(cfg, folder, wait=bool(HydraConfig.get().sweeper.get("wait")))
     except FolderInUseError:
         if in_sweep:

@@ -74,9 +74,13 @@ def is_marked(folder: Path) -> bool:
     return bool(lines) and lines[0] == MADE_BY
 
 
-def claim(folder: Path) -> None:
-    """Mark the folder as a run's. Raises UserError if it holds files that no run wrote."""
-    check_folder(folder)
+def claim(folder: Path, checked: bool = False) -> None:
+    """Mark the folder as a run's. Raises UserError if it holds files that no run wrote.
+
+    A command that has `checked` the folder before Hydra wrote its log there need not prove that the log is its own.
+    """
+    if not checked:
+        check_folder(folder)
     if not is_marked(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MARK).write_text(json.dumps(MADE_BY) + "\n", encoding="utf-8")
