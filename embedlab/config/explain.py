@@ -3,17 +3,13 @@
 import difflib
 import re
 import traceback
-from collections.abc import Iterator
-from typing import Any
 
 from hydra.errors import HydraException, OverrideParseException
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from embedlab.config.help import setting_names
+from embedlab.config.help import object_settings, setting_names
 from embedlab.config.optional import REPLACED, install_hint, replaced_launcher
 from embedlab.config.program import lists_all
-from embedlab.config.tree import CONF
 
 
 def explain(error: Exception) -> str:
@@ -59,18 +55,7 @@ def suggest(override: str) -> str:
     key = override.partition("=")[0].lstrip("+~")
     if key in setting_names():
         return f" of the chosen {key.partition('.')[0]} (choose another with {key.partition('.')[0]}=NAME)"
-    close = difflib.get_close_matches(key, [*setting_names(), *_yaml_names()], n=1, cutoff=0.75)
+    close = difflib.get_close_matches(
+        key, [*setting_names(), *object_settings("trainer/default", "callbacks/default")], n=1, cutoff=0.75
+    )
     return f" (did you mean {close[0]}?)" if close else ""
-
-
-def _yaml_names() -> Iterator[str]:
-    """Yield the settings of other libraries' objects, which only the yaml of their group lists."""
-    for group in ("trainer", "callbacks"):
-        yield from _dotted(OmegaConf.to_container(OmegaConf.load(CONF / group / "default.yaml")), group)
-
-
-def _dotted(node: Any, prefix: str) -> Iterator[str]:
-    for name, inner in node.items():
-        yield f"{prefix}.{name}"
-        if isinstance(inner, dict):
-            yield from _dotted(inner, f"{prefix}.{name}")

@@ -24,12 +24,8 @@ def check_hooks(hook: str, method: Callable[..., Any]) -> Callable[..., Any]:
             result = method(scheme, *given, **named)
         values = (*given, *named.values())
         wanted = WANTED[hook](scheme, *values)
-        if hook == "rotate":
-            fits = isinstance(result, tuple | list) and len(result) == 2 and all(map(fits_head_width, result, wanted))
-            fits = fits and result[0].shape[-1] == result[1].shape[-1]
-        else:
-            fits = FITS.get(hook, is_equal)(result, wanted)
-        if not fits:
+        fits: Callable[[Any, Any], bool] = FITS.get(hook, is_equal)
+        if not fits(result, wanted):
             where = f"position={scheme.config.name}" + (f" ({scheme.config.file})" if scheme.config.file else "")
             raise UserError(f"{where}: {hook} returns {describe_result(result)}, not {shown_shape(hook, wanted)}")
         return result
@@ -85,7 +81,14 @@ def broadcasts_over_batch(result: Any, wanted: Shape) -> bool:
     return broadcasts(result, wanted) and result.shape[-2:] == wanted[-2:]
 
 
-FITS = {"bias": broadcasts, "score": broadcasts_over_batch}
+def rotates(result: Any, wanted: tuple[Shape, Shape]) -> bool:
+    """Return whether the result is a pair of q and k, of one width that may differ from the wanted one."""
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        return False
+    return all(map(fits_head_width, result, wanted)) and result[0].shape[-1] == result[1].shape[-1]
+
+
+FITS: dict[str, Callable[[Any, Any], bool]] = {"rotate": rotates, "bias": broadcasts, "score": broadcasts_over_batch}
 
 
 def describe_result(result: Any) -> str:

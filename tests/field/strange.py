@@ -2,7 +2,6 @@
 
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -14,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from embedlab import positions
 from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
-from embedlab.config.help import setting_names, settings_help
+from embedlab.config.help import object_settings, setting_names, settings_help
 from embedlab.config.tree import CONF
 from embedlab.positions.check import check_config, register
 from embedlab.sweep.composing import Composer
@@ -38,23 +37,8 @@ def keys() -> list[tuple[str, ...]]:
         listed = settings_help(positions.config_class(scheme)).splitlines()
         own = {line.split()[0] for line in listed if line.split()[0].startswith("position.")}
         found += [(f"position={scheme}", name) for name in sorted(own)]
-    return found + inner_keys()
-
-
-def inner_keys() -> list[tuple[str, ...]]:
-    """The settings inside the groups that hold other libraries' objects, of their default choices."""
-    found: list[tuple[str, ...]] = []
-
-    def walk(node: Any, prefix: str) -> None:
-        for name, value in node.items():
-            if name not in ("_target_", "defaults"):
-                found.append((f"{prefix}.{name}",))
-            if isinstance(value, dict):
-                walk(value, f"{prefix}.{name}")
-
-    for choice in ("trainer/default", "callbacks/default", "logger/tensorboard"):
-        walk(OmegaConf.to_container(OmegaConf.load(CONF / f"{choice}.yaml")), choice.partition("/")[0])
-    return found
+    inner = object_settings("trainer/default", "callbacks/default", "logger/tensorboard")
+    return [*found, *((name,) for name in inner)]
 
 
 def composer() -> Callable[[Sequence[str]], str | None]:

@@ -177,7 +177,7 @@ def test_weights_that_another_run_overwrote_are_not_measured(run: Run, tmp_path:
 def test_a_run_that_is_not_what_its_score_seems_says_so(run: Run, tmp_path: Path, override: str, caution: str) -> None:
     run("run", override)
     cautions = json.loads((tmp_path / "run" / "results.json").read_text())["cautions"]
-    assert any(caution in told for told in cautions), cautions
+    assert any(caution in message for message in cautions), cautions
 
 
 def test_a_debug_run_stands_in_a_row_of_its_own(run: Run, tmp_path: Path) -> None:
@@ -199,11 +199,11 @@ def test_text_that_changed_is_refused_by_resume_and_skip(
     assert finished_results(tmp_path / "run", config, "remedy") == results
     write_text(tmp_path / "text.txt", 1)
     hashes = rf"sha256 {then[:12]}, now (?!{then[:12]})[0-9a-f]{{12}}"
-    told = rf"changed since it started \(text: {hashes}\): restore the old content"
-    with pytest.raises(UserError, match=told):
+    message = rf"changed since it started \(text: {hashes}\): restore the old content"
+    with pytest.raises(UserError, match=message):
         finished_results(tmp_path / "run", config, "remedy")
     (tmp_path / "run" / "results.json").unlink()  # as if it had been killed in its evaluation
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         run("run")
     write_text(tmp_path / "text.txt", 0)
     assert run("run")["val"] == results["val"]
@@ -211,7 +211,7 @@ def test_text_that_changed_is_refused_by_resume_and_skip(
     assert finished_results(tmp_path / "run", config, "remedy") is not None
 
 
-def test_code_that_changed_is_refused_and_told_apart(
+def test_code_that_changed_is_refused_and_kept_apart(
     run: Run, make_config: Callable[..., Config], settings: list[str], tmp_path: Path
 ) -> None:
     mine = tmp_path / "mine.py"
@@ -222,16 +222,16 @@ def test_code_that_changed_is_refused_and_told_apart(
         run(f"none{seed}", "position=none", f"seed={seed}")
     assert list(results["files"]) == [str(mine)]
     mine.write_text(SCHEME + "    tuned = True\n")
-    told = rf"{mine}: sha256 [0-9a-f]{{12}}, now [0-9a-f]{{12}}"
-    with pytest.raises(UserError, match=told):
+    message = rf"{mine}: sha256 [0-9a-f]{{12}}, now [0-9a-f]{{12}}"
+    with pytest.raises(UserError, match=message):
         finished_results(
             tmp_path / "mine2", make_config(*settings, f"run_dir={tmp_path}/mine2", *scheme, "seed=2"), "remedy"
         )
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         evaluate(tmp_path / "mine2", [])
     shutil.copytree(tmp_path / "mine2", tmp_path / "killed")
     (tmp_path / "killed" / "results.json").unlink()
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         run("killed", *scheme, "seed=2")
     shutil.rmtree(tmp_path / "killed")
 

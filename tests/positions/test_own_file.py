@@ -346,9 +346,9 @@ def test_a_mistake_in_a_run_is_one_line_and_its_traceback_is_to_be_had(
     assert line.startswith(f"error: position.file={path}, line 10: NameError: name 'TWO' is not defined; HYDRA_FULL")
     assert not list(tmp_path.rglob("checkpoints"))
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    told = run(*given).stdout
-    assert "Traceback" in told
-    assert f'File "{path}", line 10' in told
+    output = run(*given).stdout
+    assert "Traceback" in output
+    assert f'File "{path}", line 10' in output
     monkeypatch.delenv("HYDRA_FULL_ERROR")
     sweep = run("-m", "seed=1", *given)
     assert sweep.returncode == 1

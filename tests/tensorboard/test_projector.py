@@ -92,6 +92,6 @@ def test_whole_vocabulary_and_chosen_words() -> None:
     assert module.model.scheme.training
 
 
-def test_a_wrong_setting_is_told() -> None:
+def test_a_wrong_setting_is_reported() -> None:
     with pytest.raises(UserError, match=r"callbacks\.projector\.vocabulary=all is unknown: give one of seen, whole"):
         Projector(**(SETTINGS | {"vocabulary": "all"}))
