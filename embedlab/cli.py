@@ -119,8 +119,7 @@ def job(cfg: DictConfig) -> float:
     except FolderInUseError:
         if in_sweep:
             raise
-        for one in rollbacks:
-            one.restore_record()
+        restore_record()
         sys.exit(printable(f"error: another process works in {folder}: wait for it, or give another folder"))
     except SystemExit as stop:
         if stop.code in STATUSES and not in_sweep:
@@ -155,6 +154,7 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
             log.info("%s%s", label, time_left(folder.parent, sweeper.begun, sweeper.jobs))
         if (results := finished_results(folder, config, remedy())) is not None:
             log.info("%s was finished before, skipped", folder)
+            restore_record()
         else:
             record(folder, cfg, HydraConfig.get().overrides.task, values)
             (folder / ERROR).unlink(missing_ok=True)
@@ -185,6 +185,12 @@ def remedy() -> str:
         return OTHER_SWEEP
     given = {override.partition("=")[0]: override for override in HydraConfig.get().overrides.task}
     return f"for these, start a new run: {program('train')} {shlex.join(given.values())}"
+
+
+def restore_record() -> None:
+    """Restore what is recorded of the run in the folder, because this command changed nothing about it."""
+    for one in rollbacks:
+        one.restore_record()
 
 
 def restore_folder() -> None:

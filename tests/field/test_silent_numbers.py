@@ -308,5 +308,5 @@ def test_a_sweep_after_an_edit_says_so_in_one_line_for_each_job(settings: list[s
     refused = sweep()
     assert refused.returncode == 1
     assert refused.stdout.count("— failed: ") == 2
-    assert "text: sha256 " in refused.stdout and "or give sweep_name=ANOTHER" in refused.stdout
+    assert "text: sha256 " in refused.stdout and "give sweep_name=ANOTHER" in refused.stdout
     assert "Traceback" not in refused.stdout
