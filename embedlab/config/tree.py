@@ -10,11 +10,11 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
+from embedlab.config.check_trainer import check_trainer
 from embedlab.config.errors import UserError
 from embedlab.config.home import expand_user
 from embedlab.config.optional import check_packages
 from embedlab.config.settings import at_least, at_most, check_numbers, one_of, setting
-from embedlab.config.trainer import check_trainer
 
 MOST_WEIGHTS = 1e13  # of the blocks; float32 numbers of 40 TB
 PACKAGE = Path(__file__).parents[1]
