@@ -30,7 +30,6 @@ from embedlab.config.program import program
 from embedlab.config.tree import CONF
 from embedlab.data.finished import finished_results
 from embedlab.distributed.launcher import device_count, train_in_processes
-from embedlab.positions.check import check_config, register
 from embedlab.runs.escaping import printable
 from embedlab.runs.folder import OTHER_SWEEP, FolderInUseError, lock_folder, write_error
 from embedlab.runs.full_disk import find_full_disk_error, report_full_disk
@@ -42,6 +41,7 @@ from embedlab.runs.rollback import Rollback
 from embedlab.runs.signals import STATUSES, exit_at_once, handle_signals, requeue_on_timeout
 from embedlab.runs.streams import accept_any_text
 from embedlab.sweep.progress import time_left
+from embedlab.training.whole_config import check_config, register
 
 log = logging.getLogger("embedlab")
 FLAGS = (("-r", "--run"), ("-m", "--multirun"), ("-c", "--cfg"), ("-i", "--info"), ("-sc", "--shell-completion"))

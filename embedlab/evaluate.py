@@ -13,13 +13,13 @@ from embedlab.config.errors import UserError
 from embedlab.config.program import program
 from embedlab.config.settings import as_yaml
 from embedlab.config.tree import Config
-from embedlab.positions.check import check_config
 from embedlab.runs.escaping import printable
 from embedlab.runs.read_config import read_config
 from embedlab.runs.results import Results, diverged_line
 from embedlab.runs.signals import exit_at_once, handle_signals
 from embedlab.runs.streams import accept_any_text
 from embedlab.runs.weights import find_checkpoint
+from embedlab.training.whole_config import check_config
 
 CHANGEABLE = ("evaluation.", "position.", "data.max_eval_tokens=", "data.batch_size=", "corpus.path=", "cache_dir=")
 HELP = f"""\

@@ -208,7 +208,7 @@ class Config:
     tokenizer: TokenizerConfig = setting("how text becomes token ids")
     data: DataConfig = setting("windows and batches")
     model: ModelConfig = setting("token table and prediction head")
-    position: Any = setting("the positional scheme")  # a PositionConfig once positions.check has read it
+    position: Any = setting("the positional scheme")  # a PositionConfig once whole_config.py has read it
     optimizer: OptimizerConfig = setting("AdamW with warm-up and cosine decay")
     evaluation: EvaluationConfig = setting("what is measured after training")
     trainer: dict[str, Any] = setting("Lightning's Trainer, as in its documentation")

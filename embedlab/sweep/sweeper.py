@@ -16,7 +16,6 @@ from embedlab.config.errors import UserError
 from embedlab.config.overrides import override
 from embedlab.config.paths import absolute_paths, with_values
 from embedlab.data.finished import finished_results
-from embedlab.positions.check import check_config
 from embedlab.runs import folder as run_folder
 from embedlab.runs.full_disk import find_full_disk_error, message
 from embedlab.runs.ownership import check_folder
@@ -29,6 +28,7 @@ from embedlab.sweep.processes import Processes
 from embedlab.sweep.progress import name_jobs
 from embedlab.sweep.summary import show_comparison, show_jobs
 from embedlab.sweep.watch import Watch
+from embedlab.training.whole_config import check_config
 
 log = logging.getLogger("embedlab")
 

@@ -12,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from embedlab import positions
 from embedlab.config.help import setting_names
-from embedlab.positions.check import register
 from embedlab.runs.results_keys import get_declared_keys
+from embedlab.training.whole_config import register
 from tests.conftest import ROOT
 
 PLACEHOLDER = re.compile(r"[A-Z]{2,}|…")
