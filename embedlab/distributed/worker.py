@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 
 from embedlab.config.errors import UserError
-from embedlab.distributed.records import Record, write_record
+from embedlab.distributed.rank_errors import Record, write_record
 from embedlab.runs.escaping import LogFormatter
 from embedlab.runs.full_disk import report_full_disk
 from embedlab.runs.read_config import read_config
