@@ -64,9 +64,10 @@ def run(folder: Path, overrides: list[str]) -> Results:
     checkpoint = find_checkpoint(folder)
     config = changed_config(folder, overrides)
 
-    from embedlab.evaluation.reevaluate import evaluate_again  # torch: seconds that a mistake need not wait for
+    # torch: seconds that a mistake need not wait for
+    from embedlab.evaluation.evaluate_checkpoint import evaluate_checkpoint
 
-    return evaluate_again(config, checkpoint, {**results, "config": as_yaml(config)}, folder)
+    return evaluate_checkpoint(config, checkpoint, {**results, "config": as_yaml(config)}, folder)
 
 
 def read_results(folder: Path) -> Results:
