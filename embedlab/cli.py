@@ -28,7 +28,7 @@ from embedlab.config.overrides import escape_literal, override, quote_values, un
 from embedlab.config.paths import absolute_paths, with_values
 from embedlab.config.program import program
 from embedlab.config.tree import CONF
-from embedlab.data.finished import finished_results
+from embedlab.data.skip_finished import finished_results
 from embedlab.distributed.launcher import device_count, train_in_processes
 from embedlab.runs.escaping import printable
 from embedlab.runs.folder import OTHER_SWEEP, FolderInUseError, lock_folder, write_error

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf, open_dict, read_write
 from embedlab.config.errors import UserError
 from embedlab.config.overrides import override
 from embedlab.config.paths import absolute_paths, with_values
-from embedlab.data.finished import finished_results
+from embedlab.data.skip_finished import finished_results
 from embedlab.runs import folder as run_folder
 from embedlab.runs.full_disk import find_full_disk_error, message
 from embedlab.runs.ownership import check_folder

@@ -13,7 +13,7 @@ from embedlab.config.errors import UserError
 from embedlab.config.tree import Config, DownloadConfig, PythonDocsConfig
 from embedlab.data import finished
 from embedlab.data.corpus import open_corpus
-from embedlab.data.finished import finished_results, text_sha256
+from embedlab.data.skip_finished import finished_results, text_sha256
 from embedlab.runs import file_hashes
 from tests.conftest import ROOT
 
@@ -49,7 +49,7 @@ def test_a_hundred_finished_jobs_read_the_text_once(
 
 
 def test_skipping_does_not_import_torch() -> None:
-    code = "import sys, embedlab.data.finished; print('torch' in sys.modules, 'lightning' in sys.modules)"
+    code = "import sys, embedlab.data.skip_finished; print('torch' in sys.modules, 'lightning' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False False\n"
 
