@@ -35,7 +35,7 @@ from embedlab.runs.folder import OTHER_SWEEP, FolderInUseError, lock_folder, wri
 from embedlab.runs.full_disk import find_full_disk_error, report_full_disk
 from embedlab.runs.ownership import ERROR, check_folder, check_sweep, claim, is_marked
 from embedlab.runs.read_config import recorded_overrides
-from embedlab.runs.record import computed_values, record
+from embedlab.runs.record_config import computed_values, record_config
 from embedlab.runs.results import diverged_line
 from embedlab.runs.rollback import Rollback
 from embedlab.runs.signals import STATUSES, exit_at_once, handle_signals, requeue_on_timeout
@@ -156,7 +156,7 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
         if (results := finished_results(folder, config, remedy())) is not None:
             log.info("%s was finished before, skipped", folder)
         else:
-            record(folder, cfg, HydraConfig.get().overrides.task, values)
+            record_config(folder, cfg, HydraConfig.get().overrides.task, values)
             (folder / ERROR).unlink(missing_ok=True)
             if (n := device_count(config)) > 1:
                 train_in_processes(n, folder)

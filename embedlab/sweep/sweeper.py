@@ -19,7 +19,7 @@ from embedlab.data.skip_finished import finished_results
 from embedlab.runs import folder as run_folder
 from embedlab.runs.full_disk import find_full_disk_error, message
 from embedlab.runs.ownership import check_folder
-from embedlab.runs.record import JOBS_OWN, computed_values
+from embedlab.runs.record_config import JOBS_OWN, computed_values
 from embedlab.runs.signals import exit_at_once, handle_signals
 from embedlab.sweep.capacity import Needs, choose_n_jobs, estimate_needs
 from embedlab.sweep.composing import Composer
