@@ -19,8 +19,8 @@ import tiktoken
 import tiktoken.load
 
 from embedlab.config.errors import UserError
+from embedlab.config.groups import TokenizerConfig
 from embedlab.config.settings import one_of
-from embedlab.config.tree import TokenizerConfig
 
 END_OF_TEXT = "<|endoftext|>"
 GPT2_VOCAB_SIZE = 50257

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from embedlab.config.corpora import DownloadConfig, PythonDocsConfig
 from embedlab.config.errors import UserError
-from embedlab.config.tree import Config, DownloadConfig, PythonDocsConfig
+from embedlab.config.tree import Config
 from embedlab.data import finished
 from embedlab.data.corpus import open_corpus
 from embedlab.data.skip_finished import finished_results, text_sha256
