@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from embedlab.config.errors import UserError
 from embedlab.config.groups import TokenizerConfig
-from embedlab.data.tokenizer import END_OF_TEXT, load_tokenizer
+from embedlab.data.encodings import END_OF_TEXT
+from embedlab.data.tokenizer import load_tokenizer
 
 DIFFICULT = {
     "hindi": "टोकन एम्बेडिंग और स्थितीय एन्कोडिंग — क्या क्रम मायने रखता है? हाँ।",
