@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 PLACEHOLDER = re.compile(r"[A-Z]{2,}|…")
 OVERRIDE = re.compile(r"[+~]?([a-z_]+(?:[./][a-z_]+)*)=(.*)")
 KEY = re.compile(r"[a-z_]+(?:\.[a-z_]+)+(?<!\.py)")
-NOT_SETTINGS = {"resume"}  # cli.py replaces it
+NOT_SETTINGS = {"resume"}  # replaced before Hydra parses the arguments
 
 
 @cache
