@@ -52,6 +52,8 @@ def build(
     n_layers: int,
     context_length: int,
     n_steps: int | None = None,
+    token_rms: float | None = None,
+    run_seed: int = 0,
     file: str | None = None,
     **settings: Any,
 ) -> "Scheme":
@@ -66,7 +68,7 @@ def build(
             config = made_by(name=name, file=file, **settings)
         except TypeError as error:
             raise UserError(f"position={name}: {error}") from error
-    return _build(config, Shape(embedding_dim, n_heads, n_layers, context_length, n_steps))
+    return _build(config, Shape(embedding_dim, n_heads, n_layers, context_length, n_steps, token_rms, run_seed))
 
 
 def build_from(config: PositionConfig, shape: Shape) -> "Scheme":

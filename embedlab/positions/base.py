@@ -73,6 +73,10 @@ class Scheme(nn.Module):
         """Return the names of the hooks that act in this layer; attention takes the fastest path that they allow."""
         return frozenset(hook for hook in HOOKS if getattr(type(self), hook) is not getattr(Scheme, hook))
 
+    def count_parameters(self) -> int:
+        """Count the parameters, without those that no causal pair of query and key uses."""
+        return sum(weight.numel() for weight in self.parameters())
+
     def table(self) -> Tensor | None:
         """Return (rows, width) vectors of positions or distances to show in the projector, if the scheme has any."""
         return None
@@ -135,6 +139,9 @@ class Composed(Scheme):
         scheme, own = self.inner(layer)
         at_input = any("embed" in scheme.hooks() for scheme in self.schemes)  # type: ignore[operator]
         return scheme.hooks(own) | (frozenset({"embed"}) if at_input else frozenset())
+
+    def count_parameters(self) -> int:
+        return sum(scheme.count_parameters() for scheme in self.schemes)  # type: ignore[operator]
 
     def table(self) -> Tensor | None:
         tables = (scheme.table() for scheme in self.schemes)  # type: ignore[operator]

@@ -14,6 +14,7 @@ from embedlab.config.settings import one_of
 from embedlab.data.token_counts import count_tokens, most_frequent_first
 from embedlab.data.token_labels import token_kind
 from embedlab.evaluation.loss import evaluating
+from embedlab.runs.random_streams import EVERY_RUN, seed_sequence
 from embedlab.tensorboard import snapshot_tables
 from embedlab.tensorboard.projector_files import Table, write_snapshot
 from embedlab.training.view_callback import ViewCallback
@@ -91,7 +92,8 @@ def umap_view(table: Table) -> Table | None:
     from umap import UMAP
 
     rows = table.vectors[:5000]
-    points = UMAP(n_components=3, metric="cosine", random_state=0).fit_transform(rows)
+    seed = int(seed_sequence(EVERY_RUN, "umap").generate_state(1)[0])
+    points = UMAP(n_components=3, metric="cosine", random_state=seed).fit_transform(rows)
     columns = {name: column[: len(rows)] for name, column in table.columns.items()}
     points = np.asarray(points, dtype=np.float32)
     return replace(table, name=f"{table.name} 3D (UMAP)", vectors=points, columns=columns, views=False)

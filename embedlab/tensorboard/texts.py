@@ -14,6 +14,7 @@ from embedlab.data.token_labels import token_kind, token_label
 from embedlab.evaluation.loss import evaluating
 from embedlab.evaluation.neighbours import nearest
 from embedlab.model.embeddings import LanguageModel
+from embedlab.runs.random_streams import EVERY_RUN, torch_generator
 from embedlab.tensorboard.markdown import code, table
 from embedlab.tensorboard.writers import summary_writer
 from embedlab.training.module import LanguageModule
@@ -84,7 +85,7 @@ def generate(model: LanguageModel, ids: torch.Tensor, new_tokens: int, temperatu
     The context is at most the trained window. A temperature of 0 takes the most likely token. Samples come from a
     separate random generator, so that the numbers drawn in training stay the same.
     """
-    generator = torch.Generator().manual_seed(0)
+    generator = torch_generator(EVERY_RUN, "continuations")
     device = model.tokens.weight.device
     with evaluating(model):
         for _ in range(new_tokens):
