@@ -58,7 +58,7 @@ def train(config: Config, measure: Measure) -> Results | None:
     if path := config.model.token_table.path:
         module.model.tokens.weight.data.copy_(load_table(path, data.tokenizer, config.model.embedding_dim))
     log_start(config, data, module)
-    set_threads(config, module.model.tokens.weight.numel())
+    set_threads(config, module.model.parameter_counts()["total"])
 
     with warnings.catch_warnings():
         for message in IGNORED_WARNINGS:
@@ -168,6 +168,7 @@ def collect_results(
         "tokens_per_second": costs.tokens_per_second,
         "train_seconds": costs.train_seconds,
         "peak_memory_bytes": peak_memory_bytes(),
+        "threads": torch.get_num_threads(),
         "cautions": cautions(config),
         "versions": versions(),
         "corpus": data.tokens.corpus,
