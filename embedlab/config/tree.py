@@ -31,7 +31,9 @@ class Config:
     cache_dir: str = setting("folder for downloads and token ids, shared by all runs")
     sweep_name: str = setting("folder of a sweep below output_dir/sweeps")
     run_dir: str = setting("folder of this run; set by Hydra")
-    threads: int | None = setting("CPU threads; null: 1 for token tables below 4 million numbers, else all cores", None)
+    threads: int | None = setting(
+        "CPU threads; null: as many as make it faster, in a sweep at most a job's share", None
+    )
     corpus: CorpusConfig = setting("the text to learn from")
     tokenizer: TokenizerConfig = setting("how text becomes token ids")
     data: DataConfig = setting("windows and batches")

@@ -16,7 +16,7 @@ from typing import Any
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.distributed.rank_errors import FOLDER, first_error
-from embedlab.runs.machine import available_cores
+from embedlab.runs.machine import allowed_threads
 from embedlab.runs.signals import handle_signals
 
 FOREIGN = ("SLURM_", "TORCHELASTIC_", "MASTER_", "OMPI_", "PMI_", "WORLD_SIZE", "NODE_RANK", "GROUP_RANK")
@@ -45,7 +45,7 @@ def train_in_processes(n: int, folder: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
     environment |= {"MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": str(n)}
     environment["TORCHELASTIC_USE_AGENT_STORE"] = "True"  # rank 0 serves the store itself: see worker.serve_store
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // n)))
+    environment["OMP_NUM_THREADS"] = str(max(1, allowed_threads() // n))
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "embedlab.distributed.worker", str(folder)]
     received: list[int] = []

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from embedlab.config.tree import Config
-from embedlab.data.baselines import baselines
 from embedlab.data.datamodule import TextData
 from embedlab.data.tokenizer import Tokenizer
 from embedlab.evaluation.lengths import extrapolation
@@ -33,7 +32,7 @@ def measure(model: LanguageModel, data: TextData, config: Config) -> Measured:
     test = window_losses(model, data.test_windows, lengths, batch_tokens)
     eval_seconds = time.perf_counter() - started
     more: dict[str, Callable[[], Any]] = {
-        "baselines": lambda: baselines(data.tokens.train, data.val_windows, data.tokenizer.vocab_size),
+        "baselines": lambda: data.tokens.baselines(data.val_windows),
         "loss_by_position": test.by_position,
     }
     measured = {

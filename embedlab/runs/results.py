@@ -212,6 +212,7 @@ class Results(Setup, Measured):
     tokens_per_second: Annotated[float, Key("targets trained on, all devices together", "tokens/s")]
     train_seconds: Annotated[float, Key("training alone, without validation and callbacks", "s")]
     peak_memory_bytes: Annotated[int, Key("resident memory on a CPU, the device's allocated memory on a GPU", "bytes")]
+    threads: Annotated[int, Key("CPU threads of each process; the last digits depend on it", "threads")]
     cautions: Annotated[list[str], Key("warnings about settings that cannot work as asked")]
     versions: Annotated[dict[str, str], Key("of Python, the platform and the packages that numbers depend on")]
     corpus: Annotated[Corpus, Key("the text")]

@@ -9,7 +9,7 @@ from lightning import Trainer
 from omegaconf import OmegaConf
 
 from embedlab.config.settings import as_yaml, at_least
-from embedlab.data.token_counts import count_tokens, most_frequent_first
+from embedlab.data.token_counts import most_frequent_first
 from embedlab.data.token_labels import token_kind, token_label
 from embedlab.evaluation.loss import evaluating
 from embedlab.evaluation.neighbours import nearest
@@ -44,7 +44,7 @@ class Texts(ViewCallback):
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         weight = module.model.tokens.weight.detach().float().numpy(force=True)
-        counts = count_tokens(data.tokens.train, len(weight))
+        counts = data.tokens.train_counts
         writer.add_text("neighbours", neighbour_table(weight, data.tokenizer, counts, self.words), trainer.global_step)
         if self.continuations:
             pairs = self.continue_texts(module.model, data)

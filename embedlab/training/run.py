@@ -58,7 +58,7 @@ def train(config: Config, measure: Measure) -> Results | None:
     table = load_table(path, data.tokenizer, config.model.embedding_dim) if path else None
     module = LanguageModule(config, data.tokenizer.byte_lengths, table)
     log_start(config, data, module)
-    set_threads(config, module.model.tokens.weight.numel())
+    set_threads(config, module.model.parameter_counts()["total"])
 
     with warnings.catch_warnings():
         for message in IGNORED_WARNINGS:
@@ -173,6 +173,7 @@ def collect_results(
         "tokens_per_second": costs.tokens_per_second,
         "train_seconds": costs.train_seconds,
         "peak_memory_bytes": peak_memory_bytes(),
+        "threads": torch.get_num_threads(),
         "cautions": cautions(config),
         "versions": versions(),
         "corpus": data.tokens.corpus,
