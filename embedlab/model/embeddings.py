@@ -45,8 +45,11 @@ class LanguageModel(nn.Module):
                 "token alone: choose model=attention, or position=none, learned or sinusoidal"
             )
 
-    def forward(self, ids: Tensor, positions: Tensor | None = None) -> Tensor:
-        """Return the head's output (B, T, D) for ids (B, T); its products with `output_table` are the logits."""
+    def forward(self, ids: Tensor, positions: Tensor | None = None, last: int | None = None) -> Tensor:
+        """Return the head's output (B, T, D) for ids (B, T); its products with `output_table` are the logits.
+
+        With `last`, only the last so many rows are returned, and the last layer computes no others.
+        """
         T = ids.size(1)
         limit = self.scheme.max_context_length
         if positions is None:
@@ -56,7 +59,7 @@ class LanguageModel(nn.Module):
                 )
             positions = torch.arange(T, device=ids.device)
         x = self.dropout(self.scheme.embed(self.tokens(ids), positions))
-        hidden: Tensor = self.head(x, self.scheme, positions)
+        hidden: Tensor = self.head(x, self.scheme, positions, last)
         return hidden
 
     @property

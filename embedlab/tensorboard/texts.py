@@ -89,7 +89,7 @@ def generate(model: LanguageModel, ids: torch.Tensor, new_tokens: int, temperatu
     device = model.tokens.weight.device
     with evaluating(model):
         for _ in range(new_tokens):
-            hidden = model(ids[:, -model.scheme.shape.context_length :].to(device))[:, -1]  # (B, D)
+            hidden = model(ids[:, -model.scheme.shape.context_length :].to(device), last=1)[:, 0]  # (B, D)
             logits = (hidden @ model.output_table.T).float().cpu()  # (B, V)
             if temperature:
                 drawn = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)
