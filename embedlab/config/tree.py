@@ -13,7 +13,7 @@ from hydra.core.config_store import ConfigStore
 from embedlab.config.errors import UserError
 from embedlab.config.home import expand_user
 from embedlab.config.optional import check_packages
-from embedlab.config.settings import at_least, at_most, check_numbers, one_of, setting
+from embedlab.config.settings import at_least, at_most, check_given, check_numbers, one_of, setting
 from embedlab.config.trainer import check_trainer
 
 MOST_WEIGHTS = 1e13  # of the blocks; float32 numbers of 40 TB
@@ -217,6 +217,7 @@ class Config:
 
     def validate(self) -> None:
         """Check all settings. Raises UserError for the first one that cannot work."""
+        check_given(self)
         for key in ("seed", "threads", "corpus", "tokenizer", "data", "model", "position", "optimizer", "evaluation"):
             check_numbers(getattr(self, key), key)
         at_least(0, seed=self.seed)

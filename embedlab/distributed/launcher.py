@@ -5,6 +5,7 @@ fails.
 """
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -25,15 +26,21 @@ FOREIGN = ("SLURM_", "TORCHELASTIC_", "MASTER_", "OMPI_", "PMI_", "WORLD_SIZE", 
 def device_count(config: Config) -> int:
     """Return the number of processes that the trainer's settings ask for; 1 without a strategy of several processes.
 
-    Raises UserError if trainer.devices is not a number or a list.
+    Without a strategy Lightning takes ddp for several devices. Raises UserError if a strategy of several processes is
+    given and trainer.devices is not a number or a list, or if the strategy would start processes by itself.
     """
-    devices, strategy = config.trainer.get("devices"), str(config.trainer.get("strategy") or "")
-    if not strategy.startswith(("ddp", "fsdp")):
+    devices, strategy = config.trainer.get("devices"), str(config.trainer.get("strategy") or "auto")
+    if own := re.search("_(spawn|fork|notebook)", strategy):
+        kind = strategy[: own.start()]
+        raise UserError(f"trainer.strategy={strategy} starts processes by itself: give trainer.strategy={kind}")
+    if not strategy.startswith(("ddp", "fsdp", "auto")):
         return 1
     if isinstance(devices, list):
         return len(devices)
     if isinstance(devices, int) and devices > 0:
         return devices
+    if strategy == "auto":
+        return 1  # as many as the machine has: build_trainer refuses it where these are several
     raise UserError(f"trainer.devices={devices} is not a number: give the number of devices, as trainer.devices=2")
 
 
