@@ -7,3 +7,7 @@ class UserError(ValueError):
 
 class OwnCodeError(UserError):
     """An exception in a file of the user's own, in one line; its cause has the traceback."""
+
+
+class ProcessFailedError(Exception):
+    """An exception in another process of the run, in one line; its cause has the traceback."""

@@ -12,7 +12,7 @@ from hydra.core.config_store import ConfigStore
 
 from embedlab.config.errors import UserError
 from embedlab.config.home import expand_user
-from embedlab.config.optional import check_packages
+from embedlab.config.optional import check_objects, check_packages
 from embedlab.config.settings import at_least, at_most, check_given, check_numbers, one_of, setting
 from embedlab.config.trainer import check_trainer
 
@@ -228,6 +228,8 @@ class Config:
         for part in (self.corpus, self.tokenizer, self.data, self.model, self.optimizer, self.evaluation):
             part.validate()
         check_trainer(self.trainer)
+        check_objects("callbacks", self.callbacks)
+        check_objects("logger", self.logger)
         check_packages(self.logger)
 
 

@@ -47,7 +47,7 @@ def device_count(config: Config) -> int:
 def train_in_processes(n: int, folder: Path) -> None:
     """Train the job in `folder` in n processes.
 
-    Raises UserError with the error of the process that failed first, after all processes have ended.
+    Raises the error of the process that failed first, a UserError or ProcessFailedError, after all have ended.
     """
     environment = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
     environment |= {"MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": str(n)}
@@ -94,7 +94,7 @@ def train_in_processes(n: int, folder: Path) -> None:
     if failed:
         if (status := min(failed)) < 0:  # the other errors follow from that one
             raise UserError(f"one of its {n} processes was killed by signal {-status}: the same command resumes it")
-        raise UserError(first or f"a process exited with status {failed[0]} and no message")
+        raise first or UserError(f"a process exited with status {failed[0]} and no message")
 
 
 def _stop(ranks: list[subprocess.Popen[bytes]], seconds: float) -> None:

@@ -82,9 +82,8 @@ def _build(config: PositionConfig, shape: Shape) -> "Scheme":
             f"model.embedding_dim={shape.embedding_dim} is not divisible by model.n_heads={shape.n_heads}: "
             "change one of them"
         )
-    with one_line_errors(config.file):
-        config.validate(shape)
-        return config.build(shape)
+    config.validate(shape)
+    return config.build(shape)
 
 
 def configure(spec: Any, override: str = "position") -> PositionConfig:

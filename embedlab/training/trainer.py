@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from embedlab.config.errors import UserError
 from embedlab.config.omegaconf_errors import show_value
 from embedlab.config.tree import CONF, Config
+from embedlab.runs.error_place import user_place
 from embedlab.runs.full_disk import find_full_disk_error
 from embedlab.training.resume.checkpoints import AtomicCheckpointIO
 
@@ -87,7 +88,8 @@ def _instantiate_all(group: str, nodes: dict[str, Any]) -> list[Any]:
         except Exception as error:  # a class may raise anything for its settings
             if find_full_disk_error(error):
                 raise
-            raise UserError(f"{group}.{name} cannot be made: {_reason(error)}") from error
+            place = user_place(error.__cause__ or error)
+            raise UserError(f"{group}.{name} cannot be made: {_reason(error)}{place}") from error
     return made
 
 

@@ -62,6 +62,9 @@ WRONG = {
     "trainer.max_step=3": "trainer.max_step=3 names no setting (did you mean trainer.max_steps?): "
     "`embedlab train --help` lists all",
     "tensorboard=x": "tensorboard=x names no setting: `embedlab train --help` lists all",
+    "callbacks.best=3": "callbacks.best=3 cannot be used: give callbacks.best=null, or callbacks.best.KEY=VALUE",
+    "logger.tensorboard=x": "logger.tensorboard=x cannot be used: give logger.tensorboard=null, or "
+    "logger.tensorboard.KEY=VALUE",
     "~seed": "seed has no value: give seed=VALUE",
     "~optimizer": "optimizer has no value: give optimizer=VALUE",
     "~sead": "~sead names no setting (did you mean seed?): `embedlab train --help` lists all",
