@@ -37,7 +37,7 @@ def explain(error: Exception) -> str:
             return f"{group}={name} is not installed: {remedy}"
         known = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
         choices = f"give one of {', '.join(known)}" if known else lists_all()
-        return f"{group}={name} is unknown: {choices}"
+        return f"{group}={name} is unknown: {choices}{own_scheme(name) if group == 'position' else ''}"
     if missing := re.search(r"In 'hydra/launcher/(.+)': Could not load 'hydra/launcher/(.+)'", text):
         return f"hydra/launcher={missing[1]} is not installed: {install_hint(missing[2]) or lists_all()}"
     if unknown := re.search(r"use \+(.+)", text):
@@ -55,6 +55,12 @@ def explain(error: Exception) -> str:
         remedy = "add -m to sweep over them, write them as [a,b] for a list, or in quotes if they are one value"
         return f"{key} gives several values: {remedy}"
     return text.splitlines()[0]
+
+
+def own_scheme(name: str) -> str:
+    """Return the overrides that choose a scheme from the user's own file, which `position=NAME` does not find."""
+    stem = name.removesuffix(".py")
+    return f"; or, for your own file, position=none position.name={stem} position.file={stem}.py"
 
 
 FREE = {  # groups of settings that are not all listed -> who knows the others

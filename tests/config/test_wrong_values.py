@@ -79,6 +79,7 @@ WRONG_OWN = {
     "position.period=x": "position.period=x names no setting (if the scheme in position.file has it, write "
     "+position.period=x): `embedlab train --help` lists all",
 }
+OWN_FILE = "; or, for your own file, position=none position.name=stripes position.file=stripes.py"
 Line = Callable[[Sequence[str]], str | None]
 
 
@@ -99,3 +100,11 @@ def test_wrong_type_in_an_own_scheme(line: Line, tmp_path: Path, override: str) 
     chosen = ["position=none", "position.name=stripes", f"position.file={own}"]
     assert line([*chosen, "+position.period=3", "+position.kind=EVEN"]) is None
     assert line([*chosen, override]) == WRONG_OWN[override]
+
+
+@pytest.mark.parametrize("overrides", ["position=stripes", "position=stripes.py", "position=stripes position.period=3"])
+def test_an_own_scheme_by_its_name_alone(line: Line, overrides: str) -> None:
+    said = line(overrides.split())
+    assert said is not None
+    assert said.startswith(f"{overrides.split()[0]} is unknown: give one of alibi, ")
+    assert said.endswith(OWN_FILE)
