@@ -28,6 +28,7 @@ from embedlab.config.program import program
 from embedlab.config.tree import CONF
 from embedlab.data.skip_finished import finished_results
 from embedlab.distributed.launcher import device_count, train_in_processes
+from embedlab.runs.error_place import user_place
 from embedlab.runs.escaping import printable
 from embedlab.runs.folder import OTHER_SWEEP, FolderInUseError, lock_folder, write_error
 from embedlab.runs.full_disk import find_full_disk_error, report_full_disk
@@ -89,6 +90,7 @@ def job(cfg: DictConfig) -> float:
     except Exception as error:
         if in_sweep:  # into the job's own folder and log; the sweep continues with its other jobs
             line = write_error(folder, error) if is_marked(folder) else str(error)  # else it is not a folder of ours
+            line += "" if isinstance(error, UserError) else user_place(error)
             log.error("error: %s", line)
             raise JobFailedError(line) from None
         if isinstance(error, UserError):
@@ -99,7 +101,8 @@ def job(cfg: DictConfig) -> float:
             sys.exit(printable(f"error: {error}{here}"))
         if isinstance(error, BrokenPipeError):
             raise
-        sys.exit(printable(f"error: {write_error(folder, error)}; the traceback is in {folder / ERROR}"))
+        line = write_error(folder, error) + user_place(error)
+        sys.exit(printable(f"error: {line}; the traceback is in {folder / ERROR}"))
 
 
 def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:

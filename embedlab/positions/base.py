@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from embedlab.positions.config import PositionConfig, Shape
 from embedlab.positions.hook_shapes import check_hooks
+from embedlab.positions.own_file import report_methods
 
 HOOKS = ("embed", "rotate", "bias", "score", "values")
 
@@ -30,9 +31,10 @@ class Scheme(nn.Module):
         self.shape = shape
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Check what the hooks of a user's scheme return; those that ship are checked by tests."""
+        """Check what the hooks of a user's scheme return and raise; those that ship are checked by tests."""
         super().__init_subclass__(**kwargs)
         if not cls.__module__.startswith("embedlab.positions."):
+            report_methods(cls, Scheme)
             for hook in HOOKS:
                 if hook in vars(cls):
                     setattr(cls, hook, check_hooks(hook, vars(cls)[hook]))

@@ -4,10 +4,11 @@ Imports no torch, so that a wrong setting is reported at once.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedlab.config.settings import setting as setting  # so that one import serves a scheme's file
 from embedlab.config.tree import Config
+from embedlab.positions.own_file import report_methods
 
 USUAL_LOUDNESS = (0.1, 3)  # RMS of position vectors over that of token vectors; papers have 0.5 to 0.71
 
@@ -38,6 +39,12 @@ class PositionConfig:
 
     name: str = setting("name of the scheme; position=NAME sets it")
     file: str | None = setting("Python file that holds a scheme of your own; null for those that ship", None)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Report the exceptions of a user's settings class in one line of its file."""
+        super(PositionConfig, cls).__init_subclass__(**kwargs)  # without arguments, slots=True breaks super
+        if not cls.__module__.startswith("embedlab."):
+            report_methods(cls, PositionConfig)
 
     def build(self, shape: Shape) -> "Scheme":
         """Return the scheme's module; called after `validate`."""

@@ -114,25 +114,39 @@ def _stamp(path: Path) -> Stamp:
 
 
 def is_beside(path: Path, file: Path) -> bool:
-    """Whether a source file belongs to the user's `file`: it is that, or lies in its folder or below.
+    """Whether a source file belongs to the user's `file`: it lies below the folder that Python imports `file` from.
 
     Installed packages do not, wherever the environment lies, nor does ours: `file` may lie in a checkout.
     """
+    return path.resolve().is_relative_to(import_root(file.resolve())) and not is_installed(path)
+
+
+def import_root(file: Path) -> Path:
+    """Return the folder that has to be in sys.path to import the file: its own, or that above its outermost package."""
+    folder = file.parent
+    while (folder / "__init__.py").is_file():
+        folder = folder.parent
+    return folder
+
+
+def is_installed(path: Path) -> bool:
+    """Whether a source file is of an installed package, of Python's library or of embedlab."""
     path = path.resolve()
     foreign = (Path(__file__).parents[1], Path(sysconfig.get_path("stdlib")))
-    installed = "site-packages" in path.parts or any(path.is_relative_to(folder) for folder in foreign)
-    return path.is_relative_to(file.resolve().parent) and not installed
+    return "site-packages" in path.parts or any(path.is_relative_to(folder) for folder in foreign)
 
 
 def _beside(file: Path) -> Iterator[str]:
     """Yield the sources of the modules beside the user's `file` that this process has imported, as a rule for it."""
     whole = file.resolve()
+    root = str(import_root(whole))
     for name, module in list(sys.modules.items()):
         source = getattr(module, "__dict__", {}).get("__file__")
-        if not isinstance(source, str) or not source.startswith(str(whole.parent)) or name == "__main__":
+        if not isinstance(source, str) or not source.startswith(root) or name == "__main__":
             continue
         if Path(source) != whole and is_beside(Path(source), file):
-            yield str(file.parent / Path(source).relative_to(whole.parent))
+            near = Path(source).is_relative_to(whole.parent)  # then named as the settings name the file
+            yield str(file.parent / Path(source).relative_to(whole.parent)) if near else source
 
 
 def hash_files(config: Config) -> dict[str, str]:

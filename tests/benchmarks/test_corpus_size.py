@@ -16,7 +16,8 @@ from statistics import median
 
 import pytest
 
-from embedlab.config.tree import FilesConfig, TokenizerConfig
+from embedlab.config.corpora import FilesConfig
+from embedlab.config.groups import TokenizerConfig
 from embedlab.data import encode_parallel
 from embedlab.data.tokenizer import load_tokenizer
 from embedlab.data.tokens import prepare

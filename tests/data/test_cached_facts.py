@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedlab.config.tree import FilesConfig
+from embedlab.config.corpora import FilesConfig
 from embedlab.data import cache, tokens
 from embedlab.data.baselines import baselines
 from embedlab.data.cache import load_or_build, load_or_compute
