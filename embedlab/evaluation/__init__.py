@@ -18,7 +18,7 @@ from embedlab.evaluation.loss import window_losses
 from embedlab.evaluation.order import order_sensitivity
 from embedlab.evaluation.table_measures import measure_tables
 from embedlab.model.embeddings import LanguageModel
-from embedlab.runs.results import CloserLook, Measured
+from embedlab.runs.measured import CloserLook, Measured
 from embedlab.runs.view_failures import log_view_failure
 
 MEASURE = "the measure"  # the first words of a failed measure's line in the log

@@ -5,7 +5,7 @@ import math
 from lightning import Trainer
 from torch import Tensor
 
-from embedlab.runs.results import Measured, Scores
+from embedlab.runs.measured import Measured, Scores
 
 NO_SCORES: Scores = {"loss": None, "perplexity": None, "bits_per_byte": None}
 UNMEASURED: Measured = {  # every key that evaluation would have measured

@@ -6,7 +6,8 @@ from embedlab.compare.charts import mean_curves
 from embedlab.compare.charts.drawing import RANGE, Drawing
 from embedlab.compare.charts.frame import Chart, chart_settings
 from embedlab.compare.charts.line_charts import attention_heads, draw_lines
-from embedlab.compare.charts.metric_charts import draw_learning_rates, ranking, scatter, sweep
+from embedlab.compare.charts.metric_charts import draw_learning_rates, scatter, sweep
+from embedlab.compare.charts.ranking_chart import ranking
 from embedlab.compare.charts.style import Style, assign_styles
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.rows import Group
