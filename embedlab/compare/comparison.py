@@ -12,6 +12,7 @@ from embedlab.compare import statistics
 from embedlab.compare.baseline import compare_with_baseline
 from embedlab.compare.finished_run import Run, clean
 from embedlab.compare.metrics import Metric, choose_metric
+from embedlab.compare.pairs import compare_pairs
 from embedlab.compare.reading import Excluded
 from embedlab.compare.rows import Group, Row, Trial
 from embedlab.compare.varying import TUNED, add_short_keys, find_varying, format_value, resolve_key, select_runs
@@ -90,6 +91,7 @@ def compare(
     if not groups:
         raise UserError(f"no run has a finite {measure.name}: nothing to compare")
     compare_with_baseline(groups, measure, keys, baseline, averaged)
+    compare_pairs(groups, measure, averaged)
     return Comparison(measure, keys, averaged, together, groups, kept, all_excluded)
 
 

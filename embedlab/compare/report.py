@@ -24,9 +24,10 @@ METHOD = (
     "A row is the mean over seeds, with the 95 % interval of Student’s t. Differences from the baseline are paired by "
     "seed if runs share seeds (the same data order and initial weights), otherwise tested by Welch’s test; p-values "
     "are corrected by Holm for the number of comparisons shown, so the probability of one or more false alarms among "
-    "them is at most 5 %. “Undecided” does not mean equal: it means that these seeds do not decide, and the report "
-    "estimates how many more would, if the difference and spread seen so far are the true ones (80 % power). "
-    "Intervals of differences are not corrected."
+    "them is at most 5 %. All pairs of settings are tested in the same way, corrected for all pairs; settings that "
+    "share a letter cannot be told apart. “Undecided” does not mean equal: it means that these seeds do not decide, "
+    "and the report estimates how many more would, if the difference and spread seen so far are the true ones (80 % "
+    "power). Intervals of differences are not corrected."
 )
 MOST_LISTED = 400  # excluded runs on the page; all are in comparison.json
 SENTENCES_SHOWN = 6  # more are folded

@@ -5,6 +5,7 @@ from html import escape
 
 from embedlab.compare.charts.style import Style, properties
 from embedlab.compare.comparison import Comparison
+from embedlab.compare.letters import shorten
 from embedlab.compare.rows import Group, Row
 from embedlab.compare.verdict import (
     cells,
@@ -26,6 +27,7 @@ def render_ranking(comparison: Comparison, group: Group, styles: dict[str, Style
         *headings(comparison),
         f"mean ({comparison.metric.unit or comparison.metric.name})",
         "95 % interval",
+        "letters",
         "seeds",
         f"Δ from {group.baseline}",
         "95 % interval of Δ",
@@ -48,7 +50,11 @@ def render_ranking(comparison: Comparison, group: Group, styles: dict[str, Style
     yield "</tbody></table></div>"
     if len(group.rows) > MOST_ROWS:
         yield f"<p>The best {MOST_ROWS} of {len(group.rows)} rows; all are in comparison.csv.</p>"
-    yield "<p>Bold: the difference is beyond chance at 5 %, corrected for all comparisons.</p></section>"
+    yield (
+        "<p>Bold: the difference from the baseline is beyond chance at 5 %, corrected for all comparisons. Settings "
+        "that share a letter cannot be told apart: every pair is tested, corrected for all pairs "
+        "(pairs.csv has them).</p></section>"
+    )
 
 
 def _figures(row: Row) -> list[str]:
@@ -59,6 +65,7 @@ def _figures(row: Row) -> list[str]:
     return [
         f"{row.mean.mean:,.{places}f}",
         format_interval(row.mean.low, row.mean.high, places),
+        shorten(row.letters),
         str(row.mean.n) + (f" (−{row.without_number})" if row.without_number else ""),
         format_signed(gap.mean, places) if gap else "–",
         format_interval(gap.low, gap.high, places) if gap else "–",

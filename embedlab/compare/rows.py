@@ -35,6 +35,7 @@ class Row:
     unpaired_baseline: list[int] = field(default_factory=list)  # the same for the baseline's mean
     p: float | None = None  # Holm-corrected
     more_seeds: int | None = None
+    letters: str = ""  # rows of a ranking that share a letter cannot be told apart; "" if no pair could be tested
 
     @property
     def decided(self) -> bool:
@@ -54,6 +55,21 @@ class Row:
 
 
 @dataclass(slots=True)
+class Pair:
+    """Two rows of one ranking, `a` the better one by mean, and a minus b over what both were run at."""
+
+    a: Row
+    b: Row
+    difference: statistics.Difference
+    p: float | None = None  # Holm-corrected; None if the pair could not be tested
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the difference is beyond chance at statistics.LEVEL."""
+        return self.p is not None and self.p < statistics.LEVEL
+
+
+@dataclass(slots=True)
 class Group:
     """Runs that may be ranked together; rows from best to worst."""
 
@@ -61,6 +77,7 @@ class Group:
     rows: list[Row]
     runs: list[Run]
     baseline: str = ""
+    pairs: list[Pair] = field(default_factory=list)
 
     @property
     def title(self) -> str:

@@ -1,9 +1,9 @@
 """results.json: the results of a run, written last and atomically; if it exists, the run has finished.
 
 Its keys are declared only here, and in `measured` those that evaluation measures. A new key is one line in `Results`,
-or in the dictionary that holds it, with its meaning and unit. mypy then requires the writer to set it, a test compares a
-real run's file, and `python -m embedlab.runs.results_keys` prints its row for docs/results.md. `NotRequired` marks keys
-that some runs lack.
+or in the dictionary that holds it, with its meaning and unit. mypy then requires the writer to set it, a test compares
+a real run's file, and `python -m embedlab.runs.results_keys` prints its row for docs/results.md. `NotRequired` marks
+keys that some runs lack.
 """
 
 import json
