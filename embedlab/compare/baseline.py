@@ -20,6 +20,7 @@ def compare_with_baseline(
     labels = {row.label for group in groups for row in group.rows}
     if asked is not None and asked not in values | labels:
         raise UserError(f"--baseline {asked}: not among {', '.join(sorted(values)[:20])}")
+    read = metric.value
     tested: list[Row] = []
     for group in groups:
         here = sorted({row.keys[contrast] for row in group.rows}, key=natural_order)
@@ -37,8 +38,8 @@ def compare_with_baseline(
             other = single or found.get(tuple(row.keys[key] for key in keys[1:]))
             if row.is_baseline or other is None:
                 continue
-            row.baseline = other.label
-            ours, theirs = match(cells_of(row, metric, averaged), cells_of(other, metric, averaged), averaged)
+            row.baseline, row.against = other.label, other
+            ours, theirs = match(cells_of(row, read, averaged), cells_of(other, read, averaged), averaged)
             row.difference = statistics.difference(ours, theirs)
             if row.difference is not None and row.difference.method != "welch":
                 paired = ours.keys() & theirs.keys() or row.by_seed.keys() | other.by_seed.keys()

@@ -1,27 +1,30 @@
 """Match two rows run by run, so that their difference is over what both were run at."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from embedlab.compare.metrics import Metric
+import numpy as np
+
+from embedlab.compare.finished_run import Run
 from embedlab.compare.rows import Row
 
+Value = TypeVar("Value", float, np.ndarray)
 Cell = tuple[int, tuple[Any, ...]]  # seed and the values of the settings that a row averages over
 
 
-def cells_of(row: Row, metric: Metric, averaged: Sequence[str]) -> dict[Cell, float]:
-    """Return the row's mean value in each cell; runs without a finite value are excluded."""
-    found: dict[Cell, list[float]] = defaultdict(list)
+def cells_of(row: Row, read: Callable[[Run], Value | None], averaged: Sequence[str]) -> dict[Cell, Value]:
+    """Return the mean in each cell of what `read` returns of a run; runs for which it is None are excluded."""
+    found: dict[Cell, list[Value]] = defaultdict(list)
     for run in row.runs:
-        if (value := metric.value(run)) is not None:
+        if (value := read(run)) is not None:
             found[run.seed, tuple(run.settings.get(key) for key in averaged)].append(value)
-    return {cell: sum(values) / len(values) for cell, values in found.items()}
+    return {cell: _average(values) for cell, values in found.items()}
 
 
 def match(
-    ours: Mapping[Cell, float], theirs: Mapping[Cell, float], averaged: Sequence[str]
-) -> tuple[Mapping[int, float], Mapping[int, float]]:
+    ours: Mapping[Cell, Value], theirs: Mapping[Cell, Value], averaged: Sequence[str]
+) -> tuple[Mapping[int, Value], Mapping[int, Value]]:
     """Return {seed: value} of both rows over the cells that both have; a cell is a seed and the settings averaged over.
 
     If fewer than two seeds share a cell, over the settings that both have, at any seed. Without this, a width that only
@@ -38,8 +41,14 @@ def match(
     return _mean_per_seed(ours, shared), _mean_per_seed(theirs, shared)
 
 
-def _mean_per_seed(cells: Mapping[Cell, float], wanted: set[Cell]) -> dict[int, float]:
-    found: dict[int, list[float]] = defaultdict(list)
+def _mean_per_seed(cells: Mapping[Cell, Value], wanted: set[Cell]) -> dict[int, Value]:
+    found: dict[int, list[Value]] = defaultdict(list)
     for cell in sorted(wanted, key=lambda cell: cell[0]):
         found[cell[0]].append(cells[cell])
-    return {seed: sum(values) / len(values) for seed, values in found.items()}
+    return {seed: _average(values) for seed, values in found.items()}
+
+
+def _average(values: list[Value]) -> Value:
+    total: Any = sum(values)  # mypy does not know that the sum of arrays is one
+    average: Value = total / len(values)
+    return average

@@ -35,7 +35,7 @@ def compare_pairs(groups: Sequence[Group], metric: Metric, averaged: Sequence[st
 
 def difference_of_pairs(rows: Sequence[Row], metric: Metric, averaged: Sequence[str]) -> Iterator[Pair]:
     """Yield every pair of rows with its difference, not yet corrected."""
-    cells = [(row, cells_of(row, metric, averaged)) for row in rows]
+    cells = [(row, cells_of(row, metric.value, averaged)) for row in rows]
     for (a, ours), (b, theirs) in combinations(cells, 2):
         if (found := statistics.difference(*match(ours, theirs, averaged))) is not None:
             yield Pair(a, b, found)

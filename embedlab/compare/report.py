@@ -27,7 +27,9 @@ METHOD = (
     "them is at most 5 %. All pairs of settings are tested in the same way, corrected for all pairs; settings that "
     "share a letter cannot be told apart. “Undecided” does not mean equal: it means that these seeds do not decide, "
     "and the report estimates how many more would, if the difference and spread seen so far are the true ones (80 % "
-    "power). Intervals of differences are not corrected."
+    "power). Intervals of differences are not corrected. An interval over seeds says what another seed would give on "
+    "the same test text; the interval over seeds and text also covers other text of the same kind, of which the documents "
+    "(or windows) of the test text are the sample."
 )
 MOST_LISTED = 400  # excluded runs on the page; all are in comparison.json
 SENTENCES_SHOWN = 6  # more are folded

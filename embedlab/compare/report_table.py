@@ -26,11 +26,13 @@ def render_ranking(comparison: Comparison, group: Group, styles: dict[str, Style
     columns = (
         *headings(comparison),
         f"mean ({comparison.metric.unit or comparison.metric.name})",
-        "95 % interval",
+        "95 % interval, seeds",
+        "95 %, seeds and text",
         "letters",
         "seeds",
         f"Δ from {group.baseline}",
-        "95 % interval of Δ",
+        "95 % of Δ, seeds",
+        "95 % of Δ, seeds and text",
         "p (Holm)",
         "more seeds",
         "parameters",
@@ -65,13 +67,20 @@ def _figures(row: Row) -> list[str]:
     return [
         f"{row.mean.mean:,.{places}f}",
         format_interval(row.mean.low, row.mean.high, places),
+        format_both(row.mean_with_text, places),
         shorten(row.letters),
         str(row.mean.n) + (f" (−{row.without_number})" if row.without_number else ""),
         format_signed(gap.mean, places) if gap else "–",
         format_interval(gap.low, gap.high, places) if gap else "–",
+        format_both(row.difference_with_text, places),
         format_p(row.p),
         format_more_seeds(row) or "–",
         "–" if size is None else format_number(size, 3),
         "–" if speed is None else format_number(speed, 3),
         "–" if memory is None else f"{memory / 2**20:,.0f} MiB",
     ]
+
+
+def format_both(interval: tuple[float, float] | None, places: int) -> str:
+    """Format an interval over seeds and text; – if there is none."""
+    return format_interval(*interval, places) if interval else "–"

@@ -30,11 +30,14 @@ class Row:
     spread: float | None = None  # validation score of the worst trial minus that of the best
     is_baseline: bool = False
     baseline: str = ""
+    against: "Row | None" = None  # the baseline's row
     difference: statistics.Difference | None = None
     unpaired: list[int] = field(default_factory=list)  # seeds in `mean` but in no pair of `difference`
     unpaired_baseline: list[int] = field(default_factory=list)  # the same for the baseline's mean
     p: float | None = None  # Holm-corrected
     more_seeds: int | None = None
+    mean_with_text: tuple[float, float] | None = None  # 95 % intervals that also cover other text of the same kind
+    difference_with_text: tuple[float, float] | None = None
     letters: str = ""  # rows of a ranking that share a letter cannot be told apart; "" if no pair could be tested
 
     @property

@@ -82,7 +82,7 @@ def verdict(comparison: Comparison, group: Group) -> Iterator[str]:
     word = "highest" if metric.higher_is_better else "lowest"
     yield (
         f"{best.label} has the {word} {metric.name}: {best.mean.mean:,.{places}f}{unit}"
-        + (f" (95 % {format_interval(best.mean.low, best.mean.high, places)})" if best.mean.n > 1 else "")
+        + _sure_by(best, places)
         + f", {format_seeds(best.mean.n)}."
     )
     compared = [row for row in group.rows if row.difference is not None]
@@ -94,6 +94,16 @@ def verdict(comparison: Comparison, group: Group) -> Iterator[str]:
         rest = compared[MOST_SENTENCES:]
         sure = sum(row.decided for row in rest)
         yield f"{len(rest)} more settings: {sure} differ from their baseline, {len(rest) - sure} are undecided."
+
+
+def _sure_by(row: Row, places: int) -> str:
+    """Return ` (95 % 2.70 to 2.80; with other text of the kind 2.65 to 2.85)`; "" for one seed."""
+    if row.mean.n < 2:
+        return ""
+    text = f" (95 % {format_interval(row.mean.low, row.mean.high, places)}"
+    if row.mean_with_text:
+        text += f"; with other text of the kind {format_interval(*row.mean_with_text, places)}"
+    return text + ")"
 
 
 def _summary(rows: list[Row], group: Group, higher_is_better: bool) -> str:

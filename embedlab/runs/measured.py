@@ -113,6 +113,15 @@ class CloserLook(TypedDict):
     position_lens: Annotated[PositionLens | None, Key("attention by distance; null for a head without attention")]
 
 
+class TextPieces(TypedDict):
+    """The test loss of each piece of the text, from which other text of the same kind can be judged."""
+
+    unit: Annotated[Literal["document", "window"], Key("what a piece is: a document if 30 or more were scored")]
+    loss: Annotated[list[float], Key("mean cross-entropy of a piece's targets, six decimals", NATS)]
+    tokens: Annotated[list[int], Key("its scored targets", "tokens")]
+    bytes: Annotated[list[int], Key("UTF-8 bytes of these targets", "bytes")]
+
+
 class HeldOut(TypedDict):
     """Losses on held-out text."""
 
@@ -120,6 +129,7 @@ class HeldOut(TypedDict):
     test: Annotated[Scores, Key("test text")]
     baselines: Annotated[Baselines | None, Key("what counting alone reaches on the validation text")]
     loss_by_position: Annotated[list[float] | None, Key("mean test loss of targets that see 1, 2, … tokens", NATS)]
+    test_pieces: Annotated[TextPieces | None, Key("test loss by piece of text; neighbours are joined past 1,000")]
 
 
 class Diverged(TypedDict):

@@ -13,6 +13,7 @@ UNMEASURED: Measured = {  # every key that evaluation would have measured
     "test": NO_SCORES,
     "baselines": None,
     "loss_by_position": None,
+    "test_pieces": None,
     "extrapolation": None,
     "order_sensitivity": None,
     "tables": None,
