@@ -57,6 +57,8 @@ def markdown_table(comparison: Comparison) -> str:
             ]
             lines.append(f"| {' | '.join(line)} |")
         lines.append("")
+        for advice in group.advice:
+            lines += [f"**{advice.topic}**: {escape(advice.sentence)}", ""]
         outside = [f"{escape(row.label)}: {escape(row.outside_pairs)}" for row in group.rows if row.outside_pairs]
         if outside:
             lines += [f"Seeds in the means but not in the pairs: {' — '.join(outside)}.", ""]

@@ -77,6 +77,11 @@ def write_tables(comparison: Comparison, folder: Path, refused: list[str], figur
         "runs": len(comparison.runs),
         "rows": rows,
         "pairs": pairs,
+        "advice": [
+            {"group": group.title, "topic": found.topic, "sentence": found.sentence}
+            for group in comparison.groups
+            for found in group.advice
+        ],
         "refused": refused,
         "notes": comparison.notes,
         "left_out": [{"path": item.path, "kind": item.kind, "reason": item.reason} for item in comparison.excluded],

@@ -41,6 +41,21 @@ def difference_of_pairs(rows: Sequence[Row], metric: Metric, averaged: Sequence[
             yield Pair(a, b, found)
 
 
+def compare_with_best(rows: Sequence[Row], metric: Metric, averaged: Sequence[str]) -> list[Pair]:
+    """Return the first of `rows` (in order of rank) against each other one, corrected for all pairs of the rows.
+
+    For all pairs, because the best one was chosen by the same scores.
+    """
+    best, *others = [(row, cells_of(row, metric.value, averaged)) for row in rows]
+    pairs = [
+        Pair(best[0], row, found)
+        for row, cells in others
+        if (found := statistics.difference(*match(best[1], cells, averaged))) is not None
+    ]
+    set_corrected([pair for pair in pairs if pair.difference.p is not None], _count_pairs(len(rows)))
+    return pairs
+
+
 def set_corrected(tested: Sequence[Pair], comparisons: int) -> None:
     """Set the pairs' p-values, corrected for this many comparisons."""
     raw = [pair.difference.p for pair in tested]

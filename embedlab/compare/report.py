@@ -7,6 +7,7 @@ property of the page, so the same drawing serves both themes.
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
+from itertools import groupby
 from string import Template
 
 from embedlab.compare.charts.frame import Chart
@@ -28,11 +29,10 @@ METHOD = (
     "share a letter cannot be told apart. “Undecided” does not mean equal: it means that these seeds do not decide, "
     "and the report estimates how many more would, if the difference and spread seen so far are the true ones (80 % "
     "power). Intervals of differences are not corrected. An interval over seeds says what another seed would give on "
-    "the same test text; the interval over seeds and text also covers other text of the same kind, of which the documents "
-    "(or windows) of the test text are the sample."
+    "the same test text; the interval over seeds and text also covers other text of the same kind, of which the "
+    "documents (or windows) of the test text are the sample."
 )
 MOST_LISTED = 400  # excluded runs on the page; all are in comparison.json
-SENTENCES_SHOWN = 6  # more are folded
 
 
 def render_page(
@@ -94,9 +94,15 @@ def _answer(comparison: Comparison, group: Group) -> Iterator[str]:
     subtitle = f"<h3>{escape(group.title)}</h3>" if group.title else ""
     yield f'<section><h2>The answer</h2>{subtitle}<div class="card verdict"><p>{escape(first)}</p>'
     if rest:
-        yield f"<p>{escape(rest[0])}</p>{_sentences(rest[1 : 1 + SENTENCES_SHOWN])}"
-    if len(rest) > 1 + SENTENCES_SHOWN:
-        yield f"<details><summary>All other settings</summary>{_sentences(rest[1 + SENTENCES_SHOWN :])}</details>"
+        yield f"<p>{escape(rest[0])}</p>"
+    if group.advice:
+        yield "<dl>"
+        for topic, found in groupby(group.advice, key=lambda advice: advice.topic):
+            yield f"<dt>{escape(topic)}</dt>" + "".join(f"<dd>{escape(advice.sentence)}</dd>" for advice in found)
+        yield "</dl>"
+    if rest[1:]:
+        summary = f"Each setting against {escape(group.baseline)}"
+        yield f"<details><summary>{summary}</summary>{_sentences(rest[1:])}</details>"
     yield "</div></section>"
 
 

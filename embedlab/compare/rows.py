@@ -72,6 +72,14 @@ class Pair:
         return self.p is not None and self.p < statistics.LEVEL
 
 
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One sentence for a person who must choose; `topic` is the question that it answers."""
+
+    topic: str
+    sentence: str
+
+
 @dataclass(slots=True)
 class Group:
     """Runs that may be ranked together; rows from best to worst."""
@@ -81,6 +89,7 @@ class Group:
     runs: list[Run]
     baseline: str = ""
     pairs: list[Pair] = field(default_factory=list)
+    advice: list[Advice] = field(default_factory=list)
 
     @property
     def title(self) -> str:

@@ -38,6 +38,8 @@ def show(comparison: Comparison, refused: Sequence[str], console: Console) -> No
             console.print(Text(f"… and {len(group.rows) - ROWS} more rows in comparison.csv", style="dim"))
         for sentence in list(verdict(comparison, group))[:2]:
             console.print(Padding(Text(sentence), (0, 0, 0, 1)))
+        for advice in group.advice:
+            console.print(Padding(Text(f"{advice.topic}: ", style="bold") + Text(advice.sentence), (0, 0, 0, 1)))
         console.print()
     for text in refused:
         console.print(Text(text, style="bold red"))

@@ -137,7 +137,7 @@ def _sentence(row: Row, higher_is_better: bool, unit: str, places: int) -> str:
     assert found.low is not None
     assert found.high is not None
     low, high = (found.low, found.high) if found.mean > 0 else (-found.high, -found.low)
-    sure = f"95 % {format_interval(low, high, places)}, p {_equal_p(row.p)}, {format_seeds(found.n)}"
+    sure = f"95 % {format_interval(low, high, places)}, p {equal_p(row.p)}, {format_seeds(found.n)}"
     sure += "" if found.method == "paired" else ", unpaired"
     sure += f"; not in pairs: seed {row.outside_pairs}" if row.outside_pairs else ""
     if row.decided:
@@ -154,6 +154,7 @@ def _sides(row: Row) -> tuple[str, str, str]:
     return (first, second, f" at {', '.join(ours)}") if ours and ours == theirs else (row.label, row.baseline, "")
 
 
-def _equal_p(p: float | None) -> str:
+def equal_p(p: float | None) -> str:
+    """Format a p-value with its sign: `= 0.013`, `< 0.001`."""
     text = format_p(p)
     return text if text.startswith("<") else f"= {text}"
