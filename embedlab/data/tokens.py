@@ -25,8 +25,9 @@ from embedlab.data.pieces import safe_pieces, split_at
 from embedlab.data.token_counts import Ids, count_tokens
 from embedlab.data.tokenizer import Tokenizer
 from embedlab.data.windows import SlidingWindows
-from embedlab.runs.results import Baselines, CorpusFacts, Splits
+from embedlab.runs.measured import Baselines
 from embedlab.runs.results import Corpus as CorpusResults
+from embedlab.runs.results import CorpusFacts, Splits
 
 log = logging.getLogger(__name__)
 RECIPE = 1  # increase it if the same corpus and tokenizer would give other ids

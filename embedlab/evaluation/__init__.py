@@ -15,9 +15,10 @@ from embedlab.evaluation.lengths import extrapolation
 from embedlab.evaluation.lens import position_lens
 from embedlab.evaluation.loss import window_losses
 from embedlab.evaluation.order import order_sensitivity
+from embedlab.evaluation.pieces import measure_pieces
 from embedlab.evaluation.table_measures import measure_tables
 from embedlab.model.embeddings import LanguageModel
-from embedlab.runs.results import CloserLook, Measured
+from embedlab.runs.measured import CloserLook, Measured
 from embedlab.runs.view_failures import log_view_failure
 
 MEASURE = "the measure"  # the first words of a failed measure's line in the log
@@ -34,6 +35,7 @@ def measure(model: LanguageModel, data: TextData, config: Config) -> Measured:
     more: dict[str, Callable[[], Any]] = {
         "baselines": lambda: data.tokens.baselines(data.val_windows),
         "loss_by_position": test.by_position,
+        "test_pieces": lambda: measure_pieces(test.nats, data.test_windows, data.tokenizer),
     }
     measured = {
         "val": val.scores(),

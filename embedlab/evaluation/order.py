@@ -10,8 +10,8 @@ import numpy as np
 from embedlab.config.tree import Config
 from embedlab.evaluation.loss import last_losses
 from embedlab.model.embeddings import LanguageModel
+from embedlab.runs.measured import ShuffledScore
 from embedlab.runs.random_streams import EVERY_RUN, seed_sequence
-from embedlab.runs.results import ShuffledScore
 
 SEED = seed_sequence(EVERY_RUN, "shuffled context")  # the same in all runs, so that only the models differ between them
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from embedlab.config.tree import Config
 from embedlab.model.embeddings import LanguageModel
+from embedlab.runs.measured import Scores
 from embedlab.runs.random_streams import seed_global_generators
-from embedlab.runs.results import Scores
 from embedlab.training.diverged import check_finite
 
 TIME_PARTS = 10_000  # how finely the schedule follows trainer.max_time
