@@ -42,7 +42,7 @@ def describe_wrong_value(error: BaseException | None, override: str) -> str | No
     The example is the value that the setting has without the override: `data.batch_size=x cannot be used: give a whole
     number, as data.batch_size=16`.
     """
-    if not isinstance(error, ValidationError | ConfigTypeError):
+    if not isinstance(error, ValidationError | ConfigTypeError) or override.startswith("~"):
         return None
     key, _, _ = override.lstrip("+").partition("=")
     hint, before = _type_and_value(error, key.rpartition(".")[2])

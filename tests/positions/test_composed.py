@@ -163,7 +163,11 @@ def test_command_line_settings_reach_inner_schemes(make_config: Callable[..., ob
         ("per_layer", {"schemes": ["rotry"]}, "position=rotry is unknown"),
         ("per_layer", {"schemes": [{"base": 3}]}, "names no scheme"),
         ("per_layer", {"schemes": [{"name": "t5", "bucket": 3}]}, r"position.schemes=t5: \+bucket names no setting"),
-        ("drop_after", {"inner": {"name": "t5", "buckets": "many"}}, "position.inner=t5: buckets"),
+        (
+            "drop_after",
+            {"inner": {"name": "t5", "buckets": "many"}},
+            r"position.inner.buckets=many cannot be used: give a whole number",
+        ),
         ("drop_after", {"step": 0}, "position.step=0"),
         ("randomized", {"longest": 5}, "position.longest=5"),
         ("randomized", {"inner": "forgetting"}, "position.inner=forgetting"),
