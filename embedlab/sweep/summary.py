@@ -44,7 +44,8 @@ def show_comparison(folder: Path) -> None:
     else:
         advice.add_advice(comparison)
         terminal_table.show(comparison, fairness.refusals(comparison), console)
-        terminal_table.show_excluded(comparison.excluded, console)
+        # show_jobs has listed what is unfinished, with its reason
+        terminal_table.show_excluded([one for one in comparison.excluded if one.kind != "unfinished"], console)
     shown = shlex.quote(os.path.relpath(folder) if folder.is_relative_to(Path.cwd()) else str(folder))
     console.print(f"report       {program('compare')} {shown}", markup=False, soft_wrap=True)
     console.print(f"TensorBoard  tensorboard --logdir {shown}", markup=False, soft_wrap=True)
