@@ -1,6 +1,6 @@
 """The model's head, all that follows the embeddings: causal pre-norm transformer blocks (Radford et al. 2019), or none.
 
-B batch, T window, D model width, H heads, K = D // H. With `last`, a forward pass returns only the last so many of T rows.
+B batch, T window, D model width, H heads, K = D // H. With `last`, only the last so many of T rows are returned.
 """
 
 import torch
