@@ -1,13 +1,13 @@
 """The model's head, all that follows the embeddings: causal pre-norm transformer blocks (Radford et al. 2019), or none.
 
-B batch, T window, D model width, H heads, K = D // H. With `last`, only the last so many of T rows are returned.
+B batch, T window, D width, H heads, K = D // H. With `last`, a forward pass returns only the last so many of T rows.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedlab.config.tree import ModelConfig
+from embedlab.config.groups import ModelConfig
 from embedlab.model.attention import attend
 from embedlab.positions.base import Scheme
 

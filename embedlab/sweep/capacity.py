@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from embedlab.runs.machine import available_cores, available_memory
+from embedlab.runs.machine import allowed_threads, available_cores, available_memory
 
 PROCESS_BYTES = 500 * 2**20  # torch, Lightning and matplotlib in one process; measured 430 MiB, most of it private
 COPIES = 5  # of each parameter: value, gradient, two moments of AdamW, one being written to disk
@@ -32,3 +32,8 @@ def choose_n_jobs(jobs: Sequence[Needs]) -> int:
     if (memory := available_memory()) is not None:
         n_jobs = min(n_jobs, memory // max(job.memory for job in jobs))
     return max(1, n_jobs)
+
+
+def share_of_threads(n_jobs: int) -> int:
+    """Return the most threads that each of so many jobs at once may use, at least 1."""
+    return max(1, allowed_threads() // n_jobs)

@@ -28,6 +28,7 @@ from omegaconf import DictConfig
 
 from embedlab.runs.progress_channel import Progress
 from embedlab.runs.signals import STATUSES
+from embedlab.sweep.capacity import share_of_threads
 from embedlab.sweep.job_process import SECONDS_TO_SAVE, Ended, Task, run_task
 
 log = logging.getLogger("embedlab")
@@ -124,7 +125,7 @@ class Processes(Launcher):
 
     def environment(self, slot: int, n_jobs: int) -> dict[str, str]:
         """Return the environment variables of a job in this slot."""
-        return {}
+        return {"OMP_NUM_THREADS": str(share_of_threads(n_jobs))}
 
     def _stop(self) -> None:
         """Forward the signal to all running jobs, wait until they have saved and exited, and exit with its status."""

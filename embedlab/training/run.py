@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-import lightning
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -17,9 +16,11 @@ from embedlab.data.datamodule import TextData
 from embedlab.model.embeddings import LanguageModel
 from embedlab.model.pretrained import load_table
 from embedlab.runs.folder import LAST, PREVIOUS, has_checkpoint
+from embedlab.runs.measured import Measured
 from embedlab.runs.ownership import note_process, was_started
 from embedlab.runs.provenance import git_state, versions
-from embedlab.runs.results import SCHEMA, Measured, Results, replace_nonfinite, write_results
+from embedlab.runs.random_streams import VERSION, seed_global_generators
+from embedlab.runs.results import SCHEMA, Results, replace_nonfinite, write_results
 from embedlab.runs.same_inputs import Inputs
 from embedlab.runs.same_settings import deciding_settings, differences
 from embedlab.runs.view_failures import log_view_failure, view_cautions
@@ -50,15 +51,15 @@ def train(config: Config, measure: Measure) -> Results | None:
     folder = Path(config.run_dir)
     for message in cautions(config):
         log.warning("%s", message)
-    lightning.seed_everything(config.seed, workers=True, verbose=False)
+    seed_global_generators(config.seed, "start")
 
     data = TextData(config)
     data.setup()
-    module = LanguageModule(config, data.tokenizer.byte_lengths)
-    if path := config.model.token_table.path:
-        module.model.tokens.weight.data.copy_(load_table(path, data.tokenizer, config.model.embedding_dim))
+    path = config.model.token_table.path
+    table = load_table(path, data.tokenizer, config.model.embedding_dim) if path else None
+    module = LanguageModule(config, data.tokenizer.byte_lengths, table)
     log_start(config, data, module)
-    set_threads(config, module.model.tokens.weight.numel())
+    set_threads(config, module.model.parameter_counts()["total"])
 
     with warnings.catch_warnings():
         for message in IGNORED_WARNINGS:
@@ -122,6 +123,11 @@ def find_checkpoint_to_resume(config: Config, folder: Path, inputs: Inputs) -> P
             f"{path} cannot be resumed from: it is another program's or was saved with callbacks.last=null by "
             "embedlab 0.2.0: start a new run"
         )
+    if state.get("random_streams") != VERSION:
+        raise UserError(
+            f"{path} cannot be resumed from: it was saved by a version of embedlab whose seeds give other numbers "
+            "(initial weights, order of the text, dropout): start a new run"
+        )
     if changed := differences(state["config"], deciding_settings(as_yaml(config))):
         raise UserError(
             f"{folder} was started with other settings ({'; '.join(changed[:3])}): "
@@ -168,6 +174,7 @@ def collect_results(
         "tokens_per_second": costs.tokens_per_second,
         "train_seconds": costs.train_seconds,
         "peak_memory_bytes": peak_memory_bytes(),
+        "threads": torch.get_num_threads(),
         "cautions": cautions(config),
         "versions": versions(),
         "corpus": data.tokens.corpus,
