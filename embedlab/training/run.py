@@ -27,7 +27,7 @@ from embedlab.runs.weights import about_checkpoint
 from embedlab.training.best import best_checkpoint, load_weights
 from embedlab.training.cautions import NOT_BEST, cautions
 from embedlab.training.costs import Costs, peak_memory_bytes
-from embedlab.training.diverged import DivergedError, null_if_not_finite, null_scores
+from embedlab.training.diverged import DivergedError, null_if_diverged, null_scores
 from embedlab.training.module import LanguageModule
 from embedlab.training.precision import in_float32, report_missing_kernels
 from embedlab.training.resume import history
@@ -54,9 +54,7 @@ def train(config: Config, measure: Measure) -> Results | None:
 
     data = TextData(config)
     data.setup()
-    module = LanguageModule(config, data.tokenizer.byte_lengths)
-    if path := config.model.token_table.path:
-        module.model.tokens.weight.data.copy_(load_table(path, data.tokenizer, config.model.embedding_dim))
+    module = make_module(config, data)
     log_start(config, data, module)
     set_threads(config, module.model.tokens.weight.numel())
 
@@ -85,7 +83,11 @@ def train(config: Config, measure: Measure) -> Results | None:
         if best is not None and diverged is None:
             load_weights(module, best)
         module.to(trainer.strategy.root_device)  # Lightning leaves a GPU's model on the CPU, which is very slow
-    measured = diverged or null_if_not_finite(measure(module.model, data, config), trainer.global_step)
+    measured = diverged or null_if_diverged(
+        measure(module.model, data, config),
+        trainer.global_step,
+        untrained=lambda: measure(make_module(config, data).model, data, config),
+    )
     results = collect_results(config, data, module, costs, measured, best or folder / "checkpoints" / LAST)
     if "diverged" not in results:
         if best is None:
@@ -100,6 +102,14 @@ def train(config: Config, measure: Measure) -> Results | None:
     with log_view_failure(folder, "the table at the end"):
         print_summary(results, folder)
     return results
+
+
+def make_module(config: Config, data: TextData) -> LanguageModule:
+    """Return the untrained module, with the token table that the settings name."""
+    module = LanguageModule(config, data.tokenizer.byte_lengths)
+    if path := config.model.token_table.path:
+        module.model.tokens.weight.data.copy_(load_table(path, data.tokenizer, config.model.embedding_dim))
+    return module
 
 
 def find_checkpoint_to_resume(config: Config, folder: Path, inputs: Inputs) -> Path | None:
