@@ -133,10 +133,10 @@ class HeldOut(TypedDict):
 
 
 class Diverged(TypedDict):
-    """Where the loss became NaN or infinite."""
+    """Where the loss became NaN, infinite, or worse than before training with an infinite perplexity."""
 
     step: Annotated[int, Key("optimizer steps done", "steps")]
-    loss: Annotated[str, Key("nan, inf or -inf")]
+    loss: Annotated[str, Key("nan, inf, -inf, or nats above the untrained model's, with infinite perplexity")]
 
 
 class Measured(HeldOut, CloserLook):

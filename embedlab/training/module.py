@@ -12,6 +12,7 @@ from torch import Tensor
 from embedlab.config.tree import Config
 from embedlab.model.embeddings import LanguageModel
 from embedlab.runs.measured import Scores
+from embedlab.runs.ownership import CHECKPOINT_MADE_BY
 from embedlab.runs.random_streams import seed_global_generators
 from embedlab.training.diverged import check_finite
 
@@ -77,6 +78,9 @@ class LanguageModule(LightningModule):
         for name, value in scores(nats, tokens, n_bytes).items():
             assert isinstance(value, float)  # mypy does not know this of a TypedDict's items
             self.log(f"val/{name}", value, prog_bar=name == "loss", sync_dist=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint.update(CHECKPOINT_MADE_BY)
 
     def configure_optimizers(self) -> Any:
         settings = self.config.optimizer

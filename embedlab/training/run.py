@@ -28,7 +28,7 @@ from embedlab.runs.weights import about_checkpoint
 from embedlab.training.best import best_checkpoint, load_weights
 from embedlab.training.cautions import NOT_BEST, cautions
 from embedlab.training.costs import Costs, peak_memory_bytes
-from embedlab.training.diverged import DivergedError, null_if_not_finite, null_scores
+from embedlab.training.diverged import DivergedError, null_if_diverged, null_scores
 from embedlab.training.module import LanguageModule
 from embedlab.training.precision import in_float32, report_missing_kernels
 from embedlab.training.resume import history
@@ -55,9 +55,7 @@ def train(config: Config, measure: Measure) -> Results | None:
 
     data = TextData(config)
     data.setup()
-    path = config.model.token_table.path
-    table = load_table(path, data.tokenizer, config.model.embedding_dim) if path else None
-    module = LanguageModule(config, data.tokenizer.byte_lengths, table)
+    module = make_module(config, data)
     log_start(config, data, module)
     set_threads(config, module.model.parameter_counts()["total"])
 
@@ -86,7 +84,11 @@ def train(config: Config, measure: Measure) -> Results | None:
         if best is not None and diverged is None:
             load_weights(module, best)
         module.to(trainer.strategy.root_device)  # Lightning leaves a GPU's model on the CPU, which is very slow
-    measured = diverged or null_if_not_finite(measure(module.model, data, config), trainer.global_step)
+    measured = diverged or null_if_diverged(
+        measure(module.model, data, config),
+        trainer.global_step,
+        untrained=lambda: measure(make_module(config, data).model, data, config),
+    )
     results = collect_results(config, data, module, costs, measured, best or folder / "checkpoints" / LAST)
     if "diverged" not in results:
         if best is None:
@@ -101,6 +103,13 @@ def train(config: Config, measure: Measure) -> Results | None:
     with log_view_failure(folder, "the table at the end"):
         print_summary(results, folder)
     return results
+
+
+def make_module(config: Config, data: TextData) -> LanguageModule:
+    """Return the untrained module, with the token table that the settings name."""
+    path = config.model.token_table.path
+    table = load_table(path, data.tokenizer, config.model.embedding_dim) if path else None
+    return LanguageModule(config, data.tokenizer.byte_lengths, table)
 
 
 def find_checkpoint_to_resume(config: Config, folder: Path, inputs: Inputs) -> Path | None:

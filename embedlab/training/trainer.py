@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import lightning
@@ -30,7 +31,7 @@ def build_trainer(config: Config, callbacks: list[lightning.Callback]) -> lightn
     loggers = _instantiate_all("logger", config.logger)
     # Slurm's environment would set its own signal handlers and number of processes
     environment = LightningEnvironment()
-    plugins = [AtomicCheckpointIO(), environment]
+    plugins = [AtomicCheckpointIO(Path(config.run_dir)), environment]
     try:
         trainer = instantiate(
             config.trainer, callbacks=callbacks, logger=loggers, plugins=plugins, default_root_dir=config.run_dir
