@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from embedlab.config.corpora import CorpusConfig, DownloadConfig, FilesConfig, PythonDocsConfig
 from embedlab.config.errors import UserError
-from embedlab.config.tree import CorpusConfig, DownloadConfig, FilesConfig, PythonDocsConfig
 from embedlab.data import python_docs
 from embedlab.data.corpus_files import find_files, suffix_of
 from embedlab.data.download import download

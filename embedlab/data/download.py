@@ -6,8 +6,8 @@ from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 
+from embedlab.config.corpora import DownloadConfig
 from embedlab.config.errors import UserError
-from embedlab.config.tree import DownloadConfig
 from embedlab.runs.file_hashes import sha256_of
 
 log = logging.getLogger(__name__)

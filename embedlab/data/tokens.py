@@ -14,8 +14,8 @@ from typing import IO
 
 import numpy as np
 
+from embedlab.config.corpora import CorpusConfig
 from embedlab.config.errors import UserError
-from embedlab.config.tree import CorpusConfig
 from embedlab.data.cache import load_or_build
 from embedlab.data.corpus import Corpus, Document, open_corpus
 from embedlab.data.pieces import safe_pieces, split_at

@@ -15,7 +15,7 @@ from typing import Any
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
-from embedlab.distributed.records import FOLDER, first_error
+from embedlab.distributed.rank_errors import FOLDER, first_error
 from embedlab.runs.machine import available_cores
 from embedlab.runs.signals import handle_signals
 

@@ -9,13 +9,13 @@ import traceback
 from pathlib import Path
 
 from embedlab.config.errors import UserError
-from embedlab.distributed.records import Record, write_record
-from embedlab.positions.check import check_config
+from embedlab.distributed.rank_errors import Record, write_record
 from embedlab.runs.escaping import LogFormatter
 from embedlab.runs.full_disk import report_full_disk
 from embedlab.runs.read_config import read_config
 from embedlab.runs.signals import exit_at_once, handle_signals
 from embedlab.runs.streams import accept_any_text
+from embedlab.training.whole_config import check_config
 
 
 def main(folder: Path) -> None:

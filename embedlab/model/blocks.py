@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedlab.config.tree import ModelConfig
+from embedlab.config.groups import ModelConfig
 from embedlab.model.attention import attend
 from embedlab.positions.base import Scheme
 

@@ -16,12 +16,12 @@ from hydra.core.utils import JobStatus, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from embedlab.positions.check import register_resolvers
 from embedlab.runs import progress_channel
 from embedlab.runs.full_disk import report_full_disk
 from embedlab.runs.ownership import claim
 from embedlab.runs.progress_channel import Progress
 from embedlab.runs.signals import exit_at_once, handle_signals
+from embedlab.training.whole_config import register_resolvers
 
 OUTPUT = "output.txt"  # in the job's folder: what its process prints, which the sweep's terminal does not show
 SECONDS_TO_SAVE = 40  # to finish a step and save a checkpoint; a job on several devices gives its processes 30

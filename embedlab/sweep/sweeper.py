@@ -15,12 +15,11 @@ from omegaconf import OmegaConf, open_dict, read_write
 from embedlab.config.errors import UserError
 from embedlab.config.overrides import override
 from embedlab.config.paths import absolute_paths, with_values
-from embedlab.data.finished import finished_results
-from embedlab.positions.check import check_config
+from embedlab.data.skip_finished import finished_results
 from embedlab.runs import folder as run_folder
 from embedlab.runs.full_disk import find_full_disk_error, message
 from embedlab.runs.ownership import check_folder
-from embedlab.runs.record import JOBS_OWN, computed_values
+from embedlab.runs.record_config import JOBS_OWN, computed_values
 from embedlab.runs.signals import exit_at_once, handle_signals
 from embedlab.sweep.capacity import Needs, choose_n_jobs, estimate_needs
 from embedlab.sweep.composing import Composer
@@ -29,6 +28,7 @@ from embedlab.sweep.processes import Processes
 from embedlab.sweep.progress import name_jobs
 from embedlab.sweep.summary import show_comparison, show_jobs
 from embedlab.sweep.watch import Watch
+from embedlab.training.whole_config import check_config
 
 log = logging.getLogger("embedlab")
 

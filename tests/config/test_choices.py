@@ -16,8 +16,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
 from embedlab import positions
-from embedlab.positions.check import check_config, register
 from embedlab.sweep.points import expand_points
+from embedlab.training.whole_config import check_config, register
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"

@@ -15,8 +15,8 @@ from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
 from embedlab.config.help import object_settings, setting_names, settings_help
 from embedlab.config.tree import CONF
-from embedlab.positions.check import check_config, register
 from embedlab.sweep.composing import Composer
+from embedlab.training.whole_config import check_config, register
 
 VARIANTS = {"corpus.path": "files", "corpus.field": "files", "corpus.url": "verdict", "corpus.sha256": "verdict"}
 VALUES = [

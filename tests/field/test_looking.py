@@ -17,7 +17,7 @@ from embedlab.tensorboard.hparams import HParams
 from embedlab.tensorboard.layout import Layout
 from embedlab.tensorboard.projector import Projector
 from embedlab.tensorboard.texts import Texts
-from embedlab.training.progress import Progress
+from embedlab.training.progress_bar import Progress
 from embedlab.training.run import train
 from tests.field.forked import train_py
 

@@ -19,7 +19,7 @@ from embedlab.compare import fairness, reading
 from embedlab.compare.comparison import Comparison, compare
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
-from embedlab.data.finished import finished_results
+from embedlab.data.skip_finished import finished_results
 from embedlab.evaluate import run as evaluate
 from embedlab.evaluation import measure
 from embedlab.export import read_run

@@ -26,7 +26,7 @@ from embedlab.training.summary import scores_table
 EVALUATED = "evaluated"  # folder of evaluations below the run's
 
 
-def evaluate_again(config: Config, checkpoint: Path, results: Results, folder: Path) -> Results:
+def evaluate_checkpoint(config: Config, checkpoint: Path, results: Results, folder: Path) -> Results:
     """Measure again everything in `results` that evaluation measures; print it and write it to a separate file.
 
     The file is `evaluated/DATE_TIME.json` in the run's folder, one for each evaluation. results.json keeps the run's

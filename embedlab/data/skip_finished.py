@@ -3,8 +3,9 @@
 import functools
 from pathlib import Path
 
+from embedlab.config.corpora import CorpusConfig, DownloadConfig, FilesConfig, PythonDocsConfig
 from embedlab.config.errors import UserError
-from embedlab.config.tree import Config, CorpusConfig, DownloadConfig, FilesConfig, PythonDocsConfig
+from embedlab.config.tree import Config
 from embedlab.data import python_docs
 from embedlab.data.corpus import open_corpus
 from embedlab.runs.file_hashes import hash_files, known_sha256, sha256_of
