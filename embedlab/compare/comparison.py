@@ -12,8 +12,10 @@ from embedlab.compare import statistics
 from embedlab.compare.baseline import compare_with_baseline
 from embedlab.compare.finished_run import Run, clean
 from embedlab.compare.metrics import Metric, choose_metric
+from embedlab.compare.pairs import compare_pairs
 from embedlab.compare.reading import Excluded
 from embedlab.compare.rows import Group, Row, Trial
+from embedlab.compare.text_spread import cover_other_text
 from embedlab.compare.varying import TUNED, add_short_keys, find_varying, format_value, resolve_key, select_runs
 from embedlab.config.errors import UserError
 
@@ -90,6 +92,8 @@ def compare(
     if not groups:
         raise UserError(f"no run has a finite {measure.name}: nothing to compare")
     compare_with_baseline(groups, measure, keys, baseline, averaged)
+    compare_pairs(groups, measure, averaged)
+    cover_other_text(groups, measure, averaged)
     return Comparison(measure, keys, averaged, together, groups, kept, all_excluded)
 
 

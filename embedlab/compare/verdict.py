@@ -82,12 +82,12 @@ def verdict(comparison: Comparison, group: Group) -> Iterator[str]:
     word = "highest" if metric.higher_is_better else "lowest"
     yield (
         f"{best.label} has the {word} {metric.name}: {best.mean.mean:,.{places}f}{unit}"
-        + (f" (95 % {format_interval(best.mean.low, best.mean.high, places)})" if best.mean.n > 1 else "")
+        + _sure_by(best, places)
         + f", {format_seeds(best.mean.n)}."
     )
     compared = [row for row in group.rows if row.difference is not None]
     if compared:
-        yield _summary(compared, group.baseline, metric.higher_is_better)
+        yield _summary(compared, group, metric.higher_is_better)
     for row in compared[:MOST_SENTENCES]:
         yield _sentence(row, metric.higher_is_better, unit, places)
     if len(compared) > MOST_SENTENCES:
@@ -96,11 +96,25 @@ def verdict(comparison: Comparison, group: Group) -> Iterator[str]:
         yield f"{len(rest)} more settings: {sure} differ from their baseline, {len(rest) - sure} are undecided."
 
 
-def _summary(rows: list[Row], baseline: str, higher_is_better: bool) -> str:
+def _sure_by(row: Row, places: int) -> str:
+    """Return ` (95 % 2.70 to 2.80; with other text of the kind 2.65 to 2.85)`; "" for one seed."""
+    if row.mean.n < 2:
+        return ""
+    text = f" (95 % {format_interval(row.mean.low, row.mean.high, places)}"
+    if row.mean_with_text:
+        text += f"; with other text of the kind {format_interval(*row.mean_with_text, places)}"
+    return text + ")"
+
+
+def _summary(rows: list[Row], group: Group, higher_is_better: bool) -> str:
     sure = [row for row in rows if row.decided]
     better = sum((row.difference.mean > 0) == higher_is_better for row in sure if row.difference)
     counts = f"{better} better, {len(sure) - better} worse, {len(rows) - len(sure)} undecided"
-    return f"Against {baseline}, at 5 % over all comparisons: {counts}."
+    summary = f"Against {group.baseline}, at 5 % over all comparisons: {counts}."
+    if tested := [pair for pair in group.pairs if pair.p is not None]:
+        apart = sum(pair.told_apart for pair in tested)
+        summary += f" Of all {len(tested)} pairs, at 5 % over all pairs, {apart} are told apart."
+    return summary
 
 
 def format_seeds(n: int) -> str:

@@ -16,9 +16,10 @@ from embedlab.evaluation.lengths import extrapolation
 from embedlab.evaluation.lens import position_lens
 from embedlab.evaluation.loss import window_losses
 from embedlab.evaluation.order import order_sensitivity
+from embedlab.evaluation.pieces import measure_pieces
 from embedlab.evaluation.table_measures import measure_tables
 from embedlab.model.embeddings import LanguageModel
-from embedlab.runs.results import CloserLook, Measured
+from embedlab.runs.measured import CloserLook, Measured
 from embedlab.runs.view_failures import log_view_failure
 
 MEASURE = "the measure"  # the first words of a failed measure's line in the log
@@ -35,6 +36,7 @@ def measure(model: LanguageModel, data: TextData, config: Config) -> Measured:
     more: dict[str, Callable[[], Any]] = {
         "baselines": lambda: baselines(data.tokens.train, data.val_windows, data.tokenizer.vocab_size),
         "loss_by_position": test.by_position,
+        "test_pieces": lambda: measure_pieces(test.nats, data.test_windows, data.tokenizer),
     }
     measured = {
         "val": val.scores(),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from embedlab.data.windows import SlidingWindows
 from embedlab.model.embeddings import LanguageModel
 from embedlab.model.loss import token_losses
-from embedlab.runs.results import Scores
+from embedlab.runs.measured import Scores
 from embedlab.training.module import scores
 
 

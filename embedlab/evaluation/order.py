@@ -10,7 +10,7 @@ import numpy as np
 from embedlab.config.tree import Config
 from embedlab.evaluation.loss import last_losses
 from embedlab.model.embeddings import LanguageModel
-from embedlab.runs.results import ShuffledScore
+from embedlab.runs.measured import ShuffledScore
 
 SEED = 0  # of the shuffles: the same for every scheme and seed, so that only the models differ between runs
 

@@ -5,7 +5,7 @@ import math
 from lightning import Trainer
 from torch import Tensor
 
-from embedlab.runs.results import Measured, Scores
+from embedlab.runs.measured import Measured, Scores
 
 NO_SCORES: Scores = {"loss": None, "perplexity": None, "bits_per_byte": None}
 UNMEASURED: Measured = {  # every key that evaluation would have measured
@@ -13,6 +13,7 @@ UNMEASURED: Measured = {  # every key that evaluation would have measured
     "test": NO_SCORES,
     "baselines": None,
     "loss_by_position": None,
+    "test_pieces": None,
     "extrapolation": None,
     "order_sensitivity": None,
     "tables": None,

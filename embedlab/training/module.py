@@ -11,7 +11,7 @@ from torch import Tensor
 
 from embedlab.config.tree import Config
 from embedlab.model.embeddings import LanguageModel
-from embedlab.runs.results import Scores
+from embedlab.runs.measured import Scores
 from embedlab.training.diverged import check_finite
 
 TIME_PARTS = 10_000  # how finely the schedule follows trainer.max_time

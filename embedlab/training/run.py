@@ -17,9 +17,10 @@ from embedlab.data.datamodule import TextData
 from embedlab.model.embeddings import LanguageModel
 from embedlab.model.pretrained import load_table
 from embedlab.runs.folder import LAST, PREVIOUS, has_checkpoint
+from embedlab.runs.measured import Measured
 from embedlab.runs.ownership import note_process, was_started
 from embedlab.runs.provenance import git_state, versions
-from embedlab.runs.results import SCHEMA, Measured, Results, replace_nonfinite, write_results
+from embedlab.runs.results import SCHEMA, Results, replace_nonfinite, write_results
 from embedlab.runs.same_inputs import Inputs
 from embedlab.runs.same_settings import deciding_settings, differences
 from embedlab.runs.view_failures import log_view_failure, view_cautions
