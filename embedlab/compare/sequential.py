@@ -4,7 +4,7 @@ Looking several times at growing data finds a difference by chance more often th
 divided: by Bonferroni over the K looks, and by Holm over the settings that are still open. The open settings are taken
 in the order of their p, smallest first, rank = 0, 1, …; each is decided, up to the first that is not, if
 
-    K · (m − rank) · p <= 0.05
+    K · (m − rank) · p < 0.05
 
 with m open settings and p of Student's paired t-test on the seeds seen so far. A decision stays, and its share passes
 to the others: the closed test of Maurer and Bretz (2013), "Multiple testing in group sequential trials using graphical
@@ -46,7 +46,7 @@ def decide(gaps: Mapping[str, Sequence[float]], looks: Sequence[int] = LOOKS) ->
         for name, p, over_settings in zip(still_open, p_values, corrected, strict=True):
             if len(gaps[name]) >= seeds:
                 over_looks = None if p is None else min(1.0, len(looks) * over_settings)
-                found[name] = Decision(seeds, over_looks, over_looks is not None and over_looks <= LEVEL)
+                found[name] = Decision(seeds, over_looks, over_looks is not None and over_looks < LEVEL)
     return found
 
 
