@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from embedlab.config.errors import UserError
 from embedlab.runs.atomic_write import atomic_write
 
 FILE = "plan.json"
@@ -10,7 +11,14 @@ LEVELS = 4  # folders between a job and its sweep, as hydra.sweep.subdir may nam
 
 
 def write_plan(folder: Path, looks: tuple[int, ...]) -> None:
-    """Record after how many seeds the sweep in `folder` looks at its results."""
+    """Record after how many seeds the sweep in `folder` looks at its results.
+
+    Raises UserError if the folder holds another plan: decisions that were made by it would no longer hold.
+    """
+    path = folder / FILE
+    if path.exists() and (planned := read_looks(folder)) != looks:
+        whose = f"plans looks at {planned} seeds, not {looks}" if planned else "belongs to another program"
+        raise UserError(f"{path} {whose}: give sweep_name=ANOTHER")
     with atomic_write(folder / FILE) as file:
         json.dump({"until": "decided", "looks": looks}, file)
 
