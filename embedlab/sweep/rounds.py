@@ -20,7 +20,7 @@ UNTIL = "decided"
 def check_rounds(until: str | None, looks: Sequence[int], arguments: Sequence[str]) -> None:
     """Raise UserError unless `until` and `looks` are a plan that leaves the seeds to the sweep."""
     if until not in (None, UNTIL):
-        raise UserError(f"hydra.sweeper.until={until} does not exist: give {UNTIL}, or null for the seeds that you name")
+        raise UserError(f"hydra.sweeper.until={until} does not exist: give {UNTIL}, or null for seeds of your own")
     if until and (given := next((one for one in arguments if one.startswith(SEED)), None)):
         raise UserError(f"{given} with hydra.sweeper.until={until}, which chooses the seeds: leave out one of the two")
     whole = all(type(n) is int and n >= 2 for n in looks)
@@ -36,7 +36,7 @@ def first_round(points: Iterable[Point], looks: Sequence[int]) -> list[Point]:
 
 
 def next_round(points: Sequence[Point], folders: Sequence[Path], top: Path, looks: Sequence[int]) -> list[Point]:
-    """Return the points of the next round, after all jobs of the given points, in their folders below `top`, have ended.
+    """Return the points of the next round, after all jobs of the given points have ended in their folders below `top`.
 
     An empty list means that every setting is decided, has had its last look, or has a job that failed.
     """
