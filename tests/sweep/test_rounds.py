@@ -71,7 +71,7 @@ def settings(points: list[Point]) -> dict[str, list[int]]:
 def test_only_open_settings_and_their_baseline_get_more_seeds(sweep: Sweep) -> None:
     points = [[f"position={scheme}", "seed=7"] for scheme in VALUES]  # an experiment's own seeds are replaced
     sweep.run(first := first_round(points, LOOKS))
-    assert settings(first) == dict.fromkeys(VALUES, [1, 2, 3])
+    assert settings(first) == {scheme: [1, 2, 3] for scheme in VALUES}
     sweep.run(second := sweep.next())
     assert settings(second) == {"none": [4, 5], "t5": [4, 5], "alibi": [4, 5]}
     sweep.run(third := sweep.next())
@@ -149,7 +149,7 @@ def test_wrong_plans_are_refused(until: str, looks: list[int], arguments: list[s
 def test_a_plan_stays_as_it_was_begun(tmp_path: Path) -> None:
     write_plan(tmp_path, LOOKS)
     write_plan(tmp_path, LOOKS)
-    with pytest.raises(UserError, match="plan.json plans looks at .* give sweep_name=ANOTHER"):
+    with pytest.raises(UserError, match=r"plan\.json plans looks at .* give sweep_name=ANOTHER"):
         write_plan(tmp_path, (3, 5))
     assert find_looks(tmp_path / "position=none" / "1") == LOOKS
 
