@@ -41,6 +41,8 @@ def compare_with_baseline(
             row.baseline, row.against = other.label, other
             ours, theirs = match(cells_of(row, read, averaged), cells_of(other, read, averaged), averaged)
             row.difference = statistics.difference(ours, theirs)
+            if row.difference is not None and row.difference.method == "paired":
+                row.gaps = [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
             if row.difference is not None and row.difference.method != "welch":
                 paired = ours.keys() & theirs.keys() or row.by_seed.keys() | other.by_seed.keys()
                 row.unpaired = sorted(row.by_seed.keys() - paired)

@@ -19,7 +19,7 @@ MOST_LETTERED = 50  # rows with letters, the best first: more would need more le
 
 
 def compare_pairs(groups: Sequence[Group], metric: Metric, averaged: Sequence[str]) -> None:
-    """Set each group's pairs, the better row first, and each row's letters; `averaged` as in `compare_with_baseline`.
+    """Set each group's pairs, the better row first; `averaged` as in `compare_with_baseline`.
 
     Past MOST_PAIRED rows the best are compared. Holm still counts every pair of all rows, because the best were chosen
     by the same scores.
@@ -29,8 +29,6 @@ def compare_pairs(groups: Sequence[Group], metric: Metric, averaged: Sequence[st
     tested = [pair for group in groups for pair in group.pairs if pair.difference.p is not None]
     untested = sum(_count_pairs(len(group.rows)) - _count_pairs(min(len(group.rows), MOST_PAIRED)) for group in groups)
     set_corrected(tested, len(tested) + untested)
-    for group in groups:
-        set_letters(group)
 
 
 def difference_of_pairs(rows: Sequence[Row], metric: Metric, averaged: Sequence[str]) -> Iterator[Pair]:

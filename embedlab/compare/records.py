@@ -54,6 +54,7 @@ def row_record(comparison: Comparison, group: str, baseline: str, rank: int, row
         "p": gap.p if gap else None,
         "p_holm": row.p,
         "decided": row.decided if gap else None,
+        "looked_at": row.looked_at,
         "more_seeds": row.more_seeds,
         "parameters": row.average("parameters", "total"),
         "parameters_position": row.average("parameters", "position"),

@@ -34,7 +34,9 @@ class Row:
     difference: statistics.Difference | None = None
     unpaired: list[int] = field(default_factory=list)  # seeds in `mean` but in no pair of `difference`
     unpaired_baseline: list[int] = field(default_factory=list)  # the same for the baseline's mean
-    p: float | None = None  # Holm-corrected
+    p: float | None = None  # corrected for all comparisons, and for all looks of a sweep until=decided
+    looked_at: int | None = None  # seeds at the last look of such a sweep
+    gaps: list[float] = field(default_factory=list)  # differences of the pairs, in the order of their seeds
     more_seeds: int | None = None
     mean_with_text: tuple[float, float] | None = None  # 95 % intervals that also cover other text of the same kind
     difference_with_text: tuple[float, float] | None = None

@@ -1,11 +1,12 @@
 """Sentences and number formats for the answer: which setting is better, by how much, and how sure that is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from embedlab.compare import statistics
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.rows import Group, Row, format_trial
 from embedlab.compare.varying import format_value
+from embedlab.compare.wording import join_words
 
 MOST_SENTENCES = 24  # sentences about single rows in one ranking
 
@@ -88,6 +89,8 @@ def verdict(comparison: Comparison, group: Group) -> Iterator[str]:
     compared = [row for row in group.rows if row.difference is not None]
     if compared:
         yield _summary(compared, group, metric.higher_is_better)
+    if comparison.looks:
+        yield _looks(comparison.looks, compared)
     for row in compared[:MOST_SENTENCES]:
         yield _sentence(row, metric.higher_is_better, unit, places)
     if len(compared) > MOST_SENTENCES:
@@ -117,6 +120,19 @@ def _summary(rows: list[Row], group: Group, higher_is_better: bool) -> str:
     return summary
 
 
+def _looks(looks: Sequence[int], rows: list[Row]) -> str:
+    """Return how many seeds each decision took, and what a fixed number of seeds would have taken."""
+    counts = [
+        f"{n} at {seeds} seeds" for seeds in looks if (n := sum(r.decided and r.looked_at == seeds for r in rows))
+    ]
+    used, most = sum(row.mean.n for row in rows), looks[-1] * len(rows)
+    decided = f"decided {join_words(counts)}" if counts else "nothing is decided yet"
+    return (
+        f"The sweep looked at {join_words([str(n) for n in looks])} seeds, and every p-value is corrected for it: "
+        f"{decided}. {used} runs of the compared settings, {most - used} fewer than {looks[-1]} seeds for each."
+    )
+
+
 def format_seeds(n: int) -> str:
     """Format a count of seeds."""
     return "1 seed" if n == 1 else f"{n} seeds"
@@ -141,7 +157,8 @@ def _sentence(row: Row, higher_is_better: bool, unit: str, places: int) -> str:
     sure += "" if found.method == "paired" else ", unpaired"
     sure += f"; not in pairs: seed {row.outside_pairs}" if row.outside_pairs else ""
     if row.decided:
-        return f"{ours} {verb} {theirs}{shared}{by} ({sure})."
+        at = f", decided at {row.looked_at} seeds" if row.looked_at else ""
+        return f"{ours} {verb} {theirs}{shared}{by} ({sure}{at})."
     lead = "level" if found.mean == 0 else "ahead" if better else "behind"
     hint = f"; {format_more_seeds(row)} more seeds would decide" if format_more_seeds(row) else ""
     return f"{ours} against {theirs}{shared}: undecided{hint}. So far it is {lead}{by} ({sure})."
