@@ -88,9 +88,8 @@ def verdict(comparison: Comparison, group: Group) -> Iterator[str]:
     )
     compared = [row for row in group.rows if row.difference is not None]
     if compared:
-        yield _summary(compared, group, metric.higher_is_better)
-    if comparison.looks:
-        yield _looks(comparison.looks, compared)
+        looks = f" {_looks(comparison.looks, compared)}" if comparison.looks else ""
+        yield _summary(compared, group, metric.higher_is_better) + looks
     for row in compared[:MOST_SENTENCES]:
         yield _sentence(row, metric.higher_is_better, unit, places)
     if len(compared) > MOST_SENTENCES:

@@ -41,11 +41,14 @@ class RunsJobs(Protocol):
         """Run the jobs with these overrides, and return their errors in the same order, None for a finished job."""
 
 
-def name_jobs(points: Sequence[Sequence[str]]) -> list[str]:
-    """Return a name for each point, as `job 3 of 12: position=rotary seed=1`; shared overrides are excluded."""
+def name_jobs(points: Sequence[Sequence[str]], before: int = 0) -> list[str]:
+    """Return a name for each point, as `job 3 of 12: position=rotary seed=1`; shared overrides are excluded.
+
+    `before` is the number of jobs of earlier rounds, which the count continues.
+    """
     common = set(points[0]).intersection(*points) if len(points) > 1 else set()
     different = (" ".join(override for override in point if override not in common) for point in points)
-    return [f"job {number} of {len(points)}: {name}" for number, name in enumerate(different, 1)]
+    return [f"job {number} of {before + len(points)}: {name}" for number, name in enumerate(different, before + 1)]
 
 
 def refuse_shared_folders(jobs: Sequence[Job]) -> None:

@@ -38,7 +38,8 @@ def first_round(points: Iterable[Point], looks: Sequence[int]) -> list[Point]:
 def next_round(points: Sequence[Point], folders: Sequence[Path], top: Path, looks: Sequence[int]) -> list[Point]:
     """Return the points of the next round, after all jobs of the given points have ended in their folders below `top`.
 
-    An empty list means that every setting is decided, has had its last look, or has a job that failed.
+    An empty list means that every setting is decided, has had its last look, or has a job that failed. Jobs that an
+    earlier command ran are returned too, so that the sweep counts and checks them.
     """
     wanted = _seeds_wanted(top, looks)
     seeds: dict[tuple[str, ...], int] = {}
@@ -54,7 +55,7 @@ def next_round(points: Sequence[Point], folders: Sequence[Path], top: Path, look
     ]
     if new:
         settings = {tuple(_without_seed(point)) for point in new}
-        log.info("until=%s: %d settings need more seeds; %d further jobs", UNTIL, len(settings), len(new))
+        log.info("until=%s: more seeds for %d settings, %d further jobs", UNTIL, len(settings), len(new))
     return new
 
 
@@ -63,7 +64,7 @@ def _without_seed(point: Sequence[str]) -> Point:
 
 
 def _seeds_wanted(top: Path, looks: Sequence[int]) -> Callable[[Path], int]:
-    """Return a function of a job's folder: how many seeds its setting must have; 0 if no more than it has."""
+    """Return a function of a job's folder: how many seeds its setting must have; 0 if that is not known."""
     from embedlab.compare import reading  # scipy: a fifth of a second for every command
     from embedlab.compare.comparison import compare
 
@@ -75,10 +76,11 @@ def _seeds_wanted(top: Path, looks: Sequence[int]) -> Callable[[Path], int]:
         log.info("until=%s: no ranking, so no more seeds: %s", UNTIL, error)
         rows = []
     for row in rows:
-        later = [n for n in looks if n > (row.looked_at or 0)]
-        if row.against is None or row.decided or not later:
+        if row.against is None:
             continue
+        seen = row.looked_at or 0
+        seeds = seen if row.decided else next((n for n in looks if n > seen), seen)
         for one in (row, row.against):
             for run in (*one.runs, *(run for tried in one.tried.values() for run in tried)):
-                wanted[run.path] = max(wanted.get(run.path, 0), later[0])
+                wanted[run.path] = max(wanted.get(run.path, 0), seeds)
     return lambda folder: wanted.get(str(folder), 0)

@@ -20,12 +20,14 @@ from embedlab.runs.full_disk import find_full_disk_error, message
 from embedlab.runs.ownership import check_folder
 from embedlab.runs.record_config import JOBS_OWN, computed_values
 from embedlab.runs.signals import exit_at_once, handle_signals
+from embedlab.runs.sweep_plan import write_plan
 from embedlab.sweep.capacity import estimate_needs
 from embedlab.sweep.child import warm_up
 from embedlab.sweep.composing import Composer
 from embedlab.sweep.jobs import Job, RunsJobs, name_jobs, refuse_shared_folders
-from embedlab.sweep.points import expand_points
+from embedlab.sweep.points import Point, expand_points
 from embedlab.sweep.processes import Processes
+from embedlab.sweep.rounds import check_rounds, first_round, next_round
 from embedlab.sweep.summary import show_comparison, show_jobs
 from embedlab.training.whole_config import check_config
 
@@ -43,29 +45,35 @@ class Sweeper(BasicSweeper):
         max_batch_size: int | None,
         params: dict[str, str] | None,
         instead: Mapping[str, Mapping[str, Any]] | None,
+        until: str | None,
+        looks: Sequence[int],
         **job_settings: Any,
     ) -> None:
         super().__init__(max_batch_size=max_batch_size, params=params)
         self.instead = instead or {}
+        self.until = until
+        self.looks = tuple(looks)
 
     def sweep(self, arguments: list[str]) -> Any:
         assert self.config is not None and self.hydra_context is not None
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         top = self.top = Path(os.path.abspath(self.config.hydra.sweep.dir))
-        compose = Composer(self.hydra_context.config_loader, self.config)
-        points = expand_points(compose.parser, self._parse_config(), arguments, self.instead)
-        self.jobs = [
-            self._make_job(number, name, point, compose(point))
-            for number, (name, point) in enumerate(zip(name_jobs(points), points, strict=True))
-        ]
-        refuse_shared_folders(self.jobs)
+        check_rounds(self.until, self.looks, arguments)
+        self.compose = Composer(self.hydra_context.config_loader, self.config)
+        self.points: list[Point] = []
+        self.jobs: list[Job] = []
+        points = expand_points(self.compose.parser, self._parse_config(), arguments, self.instead)
+        self._add_jobs(first_round(points, self.looks) if self.until else points)
+        if self.until:
+            write_plan(top, self.looks)
         OmegaConf.save(self.config, top / "multirun.yaml")
         with handle_signals(self._stop):
             try:
-                while pending := [one for one in self.jobs if not one.outcome]:
-                    wait = all(one.reason for one in pending)  # all remaining jobs are run by other commands
-                    self._launch([one for one in pending if wait or not one.reason], wait)
+                self._run_jobs()
+                while self.until and (more := next_round(self.points, self._folders(), top, self.looks)):
+                    self._add_jobs(more)
+                    self._run_jobs()
             except SystemExit:
                 log.info("interrupted: the same command resumes it")
                 raise
@@ -75,6 +83,24 @@ class Sweeper(BasicSweeper):
         if any(one.outcome == "failed" for one in self.jobs):
             raise SystemExit(1)
         return [[]]
+
+    def _add_jobs(self, points: Sequence[Point]) -> None:
+        """Make the jobs of these points. Raises UserError if two jobs would have one folder."""
+        before = len(self.jobs)
+        names = name_jobs(points, before)
+        for number, (name, point) in enumerate(zip(names, points, strict=True), before):
+            self.jobs.append(self._make_job(number, name, point, self.compose(point)))
+        self.points += points
+        refuse_shared_folders(self.jobs)
+
+    def _folders(self) -> list[Path]:
+        return [one.folder for one in self.jobs]
+
+    def _run_jobs(self) -> None:
+        """Run all jobs that have not ended."""
+        while pending := [one for one in self.jobs if not one.outcome]:
+            wait = all(one.reason for one in pending)  # all remaining jobs are run by other commands
+            self._launch([one for one in pending if wait or not one.reason], wait)
 
     def _stop(self, number: int, frame: Any) -> None:
         """Let running jobs save and exit after their step, then exit; on a second signal exit at once."""

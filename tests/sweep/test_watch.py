@@ -35,6 +35,7 @@ def test_jobs_are_named_by_their_different_overrides() -> None:
     points = [["corpus=files", f"position={p}", f"seed={s}"] for p in ("none", "rotary") for s in (1, 2)]
     assert name_jobs(points)[2] == "job 3 of 4: position=rotary seed=1"
     assert name_jobs([["seed=1"]]) == ["job 1 of 1: seed=1"]
+    assert name_jobs([["seed=4"]], before=3) == ["job 4 of 4: seed=4"]
     assert [format_duration(seconds) for seconds in (50, 700, 12_000)] == ["50 s", "12 min", "3.3 h"]
 
 
@@ -117,7 +118,7 @@ def test_lines_above_the_table_of_a_real_terminal_stay_whole(command: Command, m
     assert re.search(r"\d/40 ", output.decode()), "no table"
     screen = screen_after(output.decode())
     assert re.match(r"job 1 of 2: seed=1 — test \d\.\d{3} bits/byte, trained in \d+ s, about \d+ s left", screen[0])
-    assert screen[1] == "error: job 2 of 2: seed=2 — RuntimeError: broken on purpose"
+    assert screen[1].startswith("error: job 2 of 2: seed=2 — RuntimeError: broken on purpose (")
     assert screen[2] == "job 2 of 2: seed=2 — failed: RuntimeError: broken on purpose"
     assert not [line for line in screen if re.search(r"running|waiting|\d/40", line)], "the table was not erased"
     assert output.count(b"\x1b[?25l") == output.count(b"\x1b[?25h"), "the cursor stays hidden"
