@@ -36,6 +36,7 @@ class Row:
     unpaired_baseline: list[int] = field(default_factory=list)  # the same for the baseline's mean
     p: float | None = None  # Holm-corrected
     more_seeds: int | None = None
+    also: dict[str, statistics.Mean] = field(default_factory=dict)  # {another metric asked for: its mean}
     mean_with_text: tuple[float, float] | None = None  # 95 % intervals that also cover other text of the same kind
     difference_with_text: tuple[float, float] | None = None
     letters: str = ""  # rows of a ranking that share a letter cannot be told apart; "" if no pair could be tested
