@@ -1,4 +1,4 @@
-"""`python -m embedlab.check`: hash cached texts and tokens whole, which runs do not while a file's size and times stay the same.
+"""`python -m embedlab.check`: hash whole what runs do not read while a file's size and times stay the same.
 
 A disk's fault leaves both as they were, so that only this finds it. Imports no torch.
 """
