@@ -51,7 +51,10 @@ def batch_starts(n_windows: int, step: int, T: int) -> Iterable[int]:
     The bar appears after a second and vanishes at the end.
     """
     about = f"scoring windows of {T} tokens"
-    return tqdm(range(0, n_windows, step), about, unit="batch", delay=1, leave=False, disable=None, dynamic_ncols=True)
+    bar: Iterable[int] = tqdm(
+        range(0, n_windows, step), about, unit="batch", delay=1, leave=False, disable=None, dynamic_ncols=True
+    )
+    return bar
 
 
 def window_losses(model: LanguageModel, windows: SlidingWindows, byte_lengths: Tensor, batch_tokens: int) -> Losses:
