@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from embedlab.config.errors import UserError
+from embedlab.config.home import expand_user
 from embedlab.config.program import program
 from embedlab.config.settings import as_yaml
 from embedlab.config.tree import Config
@@ -52,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     try:
         with handle_signals(exit_at_once):
-            run(Path(given.folder).expanduser(), given.settings)
+            run(Path(expand_user(given.folder, "RUN_FOLDER")), given.settings)
     except UserError as error:
         sys.exit(printable(f"error: {error}"))
 
