@@ -39,6 +39,7 @@ REFUSED = [
         ["+callbacks.x._target_=lightning.pytorch.callbacks.Timer", "+callbacks.x.duration=3"],
         "callbacks.x cannot be made",
     ),
+    (["run_dir=elsewhere"], "run_dir=elsewhere is set by Hydra: give hydra.run.dir=elsewhere"),
     (["--seed=1"], "--seed=1 is no option: write seed=1"),
     (["model=3"], "a group's choice must be a name"),
     (["model='${'"], "the settings do not compose"),
