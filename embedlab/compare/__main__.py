@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedlab.config.errors import UserError
+from embedlab.config.home import expand_user
 from embedlab.config.program import program
 from embedlab.runs.atomic_write import atomic_path
 from embedlab.runs.escaping import one_line
@@ -95,8 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     accept_any_text()
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = make_parser().parse_args(given)
-    options.folders = [os.path.expanduser(folder) for folder in options.folders]  # a shell does not expand a quoted ~
     try:
+        options.folders = [expand_user(folder, "RUN_FOLDER") for folder in options.folders]
         with handle_signals(exit_at_once):
             return _compare(options, f"{program('compare')} " + shlex.join(given))
     except UserError as error:
@@ -173,7 +174,7 @@ def _write(comparison: "Comparison", refused: list[str], folder: Path, command: 
 
 def _output_folder(options: argparse.Namespace) -> Path:
     if options.output:
-        return Path(options.output).expanduser()
+        return Path(expand_user(options.output, "--output"))
     top = Path(options.folders[0])
     alone = len(options.folders) == 1 and top.is_dir()
     is_run = (top / "results.json").exists() or (top / ".hydra").exists()

@@ -39,7 +39,7 @@ def check_compare(words: list[str]) -> None:
 
 def check_evaluate(words: list[str]) -> None:
     settings = [word for word in words[1:] if word != "--help"]
-    assert all(word.startswith(evaluate.CHANGEABLE) for word in settings)
+    assert all(word.startswith(evaluate.CHANGEABLE) for word in settings), settings
     composed(settings, sweep=False)
     refused(evaluate.main, words)
 
