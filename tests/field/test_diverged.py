@@ -1,4 +1,4 @@
-"""A run whose loss is no number is a result: it is finished, has no scores, and is listed as diverged."""
+"""A run whose loss is not a number is a result: it is finished, has no scores, and is listed as diverged."""
 
 import csv
 import json
@@ -39,7 +39,7 @@ def test_alone_it_ends_with_status_1_and_a_result(field: list[str], tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_in_a_sweep_it_is_finished_and_passed_over(field: list[str], tmp_path: Path) -> None:
+def test_in_a_sweep_it_is_finished_and_excluded(field: list[str], tmp_path: Path) -> None:
     command = [*field, "-m", "optimizer.lr=0.01,1e30", *DIVERGING[1:], "position=none"]
     first = train_py(command, tmp_path)
     assert first.status == 0, first.said

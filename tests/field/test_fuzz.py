@@ -1,4 +1,4 @@
-"""Strange values for every setting: the command works, or says one line and ends with exit status 1."""
+"""With strange values for every setting, a command works, or prints one line and ends with exit status 1."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ def test_composing_a_strange_value_works_or_is_one_line(
 
 
 def real_cases() -> list[list[str]]:
-    """Half of them settings of schemes, half others."""
+    """Return overrides of real runs: half with settings of schemes, half with others."""
     draw = random.Random(0)
     of_schemes = [key for key in KEYS if key[0].startswith("position=")]
     others = [key for key in KEYS if key not in of_schemes and key[-1] not in ("corpus", "trainer", "run_dir")]
