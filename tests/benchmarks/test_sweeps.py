@@ -1,4 +1,4 @@
-"""What a sweep costs with the defaults of a real one: evaluation, TensorBoard views, records and all.
+"""What a sweep costs with the defaults of a real one: with evaluation, TensorBoard views and records.
 
 python -m pytest tests/benchmarks/test_sweeps.py -s
 """
@@ -16,7 +16,7 @@ import yaml
 from embedlab.runs.folder import job_folder
 from tests.conftest import ROOT
 
-JOB = (  # width 64, window 64, bytes; all else as it ships
+JOB = (  # width 64, window 64, bytes; all else is default
     "tokenizer=bytes",
     "model.embedding_dim=64",
     "data.context_length=64",
@@ -30,7 +30,7 @@ Sweep = Callable[..., tuple[float, str]]
 
 @pytest.fixture
 def sweep(tmp_path: Path) -> Sweep:
-    """sweep("name", "seed=1,2", …): (seconds, output) of a whole command; caches and outputs lie in tmp_path."""
+    """Return sweep("name", "seed=1,2", …), which runs a whole command in tmp_path and returns (seconds, output)."""
 
     def run(name: str, *overrides: str) -> tuple[float, str]:
         places = (f"output_dir={tmp_path}", f"cache_dir={tmp_path}/cache", f"sweep_name={name}")
@@ -52,7 +52,7 @@ def results(top: Path, name: str) -> list[dict[str, float]]:
 
 
 def test_jobs(sweep: Sweep, tmp_path: Path) -> None:
-    """Speed-up of the default launcher over one job after another, and what a job costs beside its training."""
+    """Measure the default launcher against one job after another, and what a job costs beside its training."""
     sweep("caches", "seed=1", "trainer.max_steps=10")
     one_by_one, _ = sweep("one", seeds(16), "trainer.max_steps=300", "hydra.launcher.n_jobs=1")
     default, _ = sweep("default", seeds(16), "trainer.max_steps=300")
@@ -69,7 +69,7 @@ def test_jobs(sweep: Sweep, tmp_path: Path) -> None:
 
 
 def test_a_hundred_finished_jobs(sweep: Sweep, tmp_path: Path) -> None:
-    """Skip what is finished: one job really run, the other 99 copied with their own seed."""
+    """Skip finished jobs: one job was really run, the other 99 are its copies with other seeds."""
     sweep("many", "seed=1", "trainer.max_steps=10")
     (done,) = (tmp_path / "sweeps" / "many").glob("*/results.json")
     top, recorded = done.parents[1], yaml.safe_load((done.parent / ".hydra" / "overrides.yaml").read_text())
