@@ -1,4 +1,4 @@
-"""What a sweep costs with the defaults of a real one: evaluation, TensorBoard views, records and all.
+"""What a sweep costs with the defaults of a real one: with evaluation, TensorBoard views and records.
 
 Every figure is of whole commands, from the start of Python to the ranking at the end, if nothing else is said.
 
@@ -22,7 +22,7 @@ from embedlab.runs.folder import job_folder
 from embedlab.sweep import child
 from tests.conftest import ROOT
 
-JOB = (  # width 64, window 64, bytes; all else as it ships
+JOB = (  # width 64, window 64, bytes; all else is default
     "tokenizer=bytes",
     "model.embedding_dim=64",
     "data.context_length=64",
@@ -98,7 +98,7 @@ def test_process_start() -> None:
 
 
 def test_a_hundred_finished_jobs(sweep: Sweep, tmp_path: Path) -> None:
-    """Skip what is finished: one job really run, the other 99 copied with their own seed."""
+    """Skip finished jobs: one job was really run, the other 99 are its copies with other seeds."""
     sweep("many", "seed=1", "trainer.max_steps=10")
     (done,) = (tmp_path / "sweeps" / "many").glob("*/results.json")
     top, recorded = done.parents[1], yaml.safe_load((done.parent / ".hydra" / "overrides.yaml").read_text())

@@ -19,6 +19,7 @@ CONTRIBUTING = ROOT / "docs" / "contributing.md"
 # field-reports.md names wrong settings on purpose, changelog.md those of other versions
 NAMING = [page for page in PAGES if page.name not in ("field-reports.md", "changelog.md")]
 OWN_SETTING = re.compile(r"^    (\w+): \w+ = setting\(", re.MULTILINE)  # of a scheme that a page's block defines
+FOLDERS = (".ci/", ".github/", "conf/", "docs/", "embedlab/", "tests/")
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 each_naming_page = pytest.mark.parametrize("page", NAMING, ids=lambda page: page.name)
 
@@ -71,6 +72,14 @@ def test_what_does_not_exist_is_found() -> None:
     assert [word for word in wrong if unknown(word, known)] == list(wrong)
     right = ("position=NAME", "position=none,t5", "model.embedding_dim=3", "+position.reach=8", "corpus.tokens", "a.py")
     assert [word for word in right if unknown(word, known)] == ["+position.reach=8"]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "changelog.md"], ids=lambda page: page.name)
+def test_named_files_exist(page: Path) -> None:
+    """A path from the top of the repository, such as `embedlab/data/corpus.py`; not with placeholders."""
+    paths = [word for span in spans(page) for word in span.split() if word.startswith(FOLDERS)]
+    missing = [path for path in paths if not PLACEHOLDER.search(path) and not (ROOT / path.partition("::")[0]).exists()]
+    assert missing == []
 
 
 @each_naming_page

@@ -1,4 +1,4 @@
-"""Strange values for every setting: the command works, or says one line and ends with exit status 1."""
+"""With strange values for every setting, a command works, or prints one line and ends with exit status 1."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -44,7 +44,7 @@ def test_composing_a_strange_value_works_or_is_one_line(
 
 
 def real_cases() -> list[list[str]]:
-    """Some of whole groups and of the run's folder, the others half settings of schemes, half any other."""
+    """Return overrides of real runs: some of whole groups, half of the rest settings of schemes, half any other."""
     draw = random.Random(0)
     whole = [("corpus",), ("trainer",), ("run_dir",)]
     of_schemes = [key for key in KEYS if key[0].startswith("position=")]

@@ -1,4 +1,4 @@
-"""Settings that people really gave, and what they get: a run, or one line with a remedy."""
+"""Settings that people really used, and what they get: a run, or one line with a remedy."""
 
 import os
 import pwd
@@ -82,7 +82,7 @@ def test_it_works(field: list[str], tmp_path: Path, overrides: list[str], cautio
 
 
 @pytest.mark.slow
-def test_the_schedule_follows_the_time_where_only_that_ends_the_training(field: list[str], tmp_path: Path) -> None:
+def test_the_schedule_follows_the_time_if_only_that_ends_the_training(field: list[str], tmp_path: Path) -> None:
     ended = train_py([*field, "trainer.max_steps=-1", "+trainer.max_time=00:00:00:02", "hydra.run.dir=run"], tmp_path)
     assert ended.status == 0, ended.said
     rows = [line.split(",") for line in (tmp_path / "run" / "metrics.csv").read_text().splitlines()]
@@ -90,11 +90,11 @@ def test_the_schedule_follows_the_time_where_only_that_ends_the_training(field: 
     rates = [float(row[column]) for row in rows[1:] if row[column]]
     highest = max(rates)
     assert highest == pytest.approx(0.002, rel=0.05)
-    assert 0.1 < rates.index(highest) / len(rates) + 0.1 < 0.7, "a climb first"
+    assert 0.1 < rates.index(highest) / len(rates) + 0.1 < 0.7, "the rate must rise first"
     assert rates[-1] == pytest.approx(0.1 * highest, rel=0.5), "down to min_lr_ratio at the end"
 
 
-def test_options_may_stand_after_overrides() -> None:
+def test_options_may_follow_overrides() -> None:
     assert arrange(["seed=1", "-m", "position=none,alibi"]) == ["-m", "seed=1", "position=none,alibi"]
     assert arrange(["seed=1", "--cfg", "job", "~logger.csv"]) == ["--cfg", "job", "seed=1", "~logger.csv"]
     with pytest.raises(UserError, match="--sed is no option"):
@@ -102,7 +102,7 @@ def test_options_may_stand_after_overrides() -> None:
 
 
 @pytest.mark.slow
-def test_a_sweep_whose_m_stands_in_the_middle(field: list[str], tmp_path: Path) -> None:
+def test_a_sweep_with_m_between_the_overrides(field: list[str], tmp_path: Path) -> None:
     ended = train_py(["seed=1", *field, "-m", "position=none,alibi"], tmp_path)
     assert ended.status == 0, ended.said
     assert "sweep of 2 jobs: 2 finished" in ended.said
@@ -116,7 +116,7 @@ def test_a_null_text(tmp_path: Path) -> None:
 
 
 def test_no_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # what it does where no home is known
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # what it does if no home folder is known
     with pytest.raises(UserError, match=r"cache_dir=~/\.cache/embedlab names an unknown home folder: give cache_dir="):
         expand_user("~/.cache/embedlab", "cache_dir")
 
