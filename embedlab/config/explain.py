@@ -48,6 +48,8 @@ def explain(error: Exception) -> str:
         return f"~{absent[1]} names no setting{suggest(absent[1])}: {lists_all()}"
     if other := re.match(r"Could not delete from config. The value of '(.+)' is (.*) and not (.*)\.$", text, re.M):
         return f"~{other[1]}={other[3]} deletes nothing, because the value is {other[2]}: write ~{other[1]}"
+    if deleted := re.search(r"Error merging override ~([^=]+)", text):
+        return f"~{deleted[1]} allows no deletion, because a run needs the setting: give {deleted[1]}=VALUE"
     if wrong := re.search(r"Error merging override (.+)", text, re.DOTALL):
         return describe_wrong_value(error.__cause__, wrong[1]) or f"{wrong[1]} cannot be set: {cause}; {lists_all()}"
     if text.startswith("Ambiguous value"):
