@@ -28,16 +28,17 @@ def compute() -> dict:
     return {"n": 7, "x": 0.1}
 
 
+def build(new: Path) -> dict:
+    (new / "data").write_text("content")
+    return {}
+
+
 def fail() -> dict:
     raise AssertionError("computed again")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    def build(new: Path) -> dict:
-        (new / "data").write_text("content")
-        return {}
-
     load_or_build(tmp_path / "cache" / "tokens" / "b", build)
     return tmp_path / "cache" / "tokens" / "b"
 
@@ -99,11 +100,6 @@ def test_a_rebuilt_folder_loses_facts_that_were_computed_from_the_damaged_one(
 ) -> None:
     load_or_compute(folder, "facts.json", compute)
     (folder / "data").write_text("contenT")
-
-    def build(new: Path) -> dict:
-        (new / "data").write_text("content")
-        return {}
-
     load_or_build(folder, build)
     assert sorted(os.listdir(folder)) == ["data", "meta.json"]
     assert "is damaged" in caplog.text
