@@ -28,6 +28,7 @@ from embedlab.config.program import program
 from embedlab.config.tree import CONF
 from embedlab.data.skip_finished import finished_results
 from embedlab.distributed.launcher import device_count, train_in_processes
+from embedlab.runs.error_place import user_place
 from embedlab.runs.escaping import printable
 from embedlab.runs.folder import OTHER_SWEEP, FolderInUseError, lock_folder, write_error
 from embedlab.runs.full_disk import find_full_disk_error, report_full_disk
@@ -39,7 +40,6 @@ from embedlab.runs.results import diverged_line
 from embedlab.runs.rollback import Rollback
 from embedlab.runs.signals import STATUSES, exit_at_once, handle_signals, requeue_on_timeout
 from embedlab.runs.streams import accept_any_text
-from embedlab.sweep.progress import time_left
 from embedlab.training.whole_config import check_config, register
 
 log = logging.getLogger("embedlab")
@@ -63,6 +63,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:  # Hydra's errors, and those of Python for strange values
+        for one in rollbacks:
+            one.remove_empty_folders()
         if wants_traceback:
             raise
         sys.exit(printable(f"error: {error if isinstance(error, UserError) else explain(error)}"))
@@ -89,6 +91,7 @@ def job(cfg: DictConfig) -> float:
     except Exception as error:
         if in_sweep:  # into the job's own folder and log; the sweep continues with its other jobs
             line = write_error(folder, error) if is_marked(folder) else str(error)  # else it is not a folder of ours
+            line += "" if isinstance(error, UserError) else user_place(error)
             log.error("error: %s", line)
             raise JobFailedError(line) from None
         if isinstance(error, UserError):
@@ -99,7 +102,8 @@ def job(cfg: DictConfig) -> float:
             sys.exit(printable(f"error: {error}{here}"))
         if isinstance(error, BrokenPipeError):
             raise
-        sys.exit(printable(f"error: {write_error(folder, error)}; the traceback is in {folder / ERROR}"))
+        line = write_error(folder, error) + user_place(error)
+        sys.exit(printable(f"error: {line}; the traceback is in {folder / ERROR}"))
 
 
 def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
@@ -110,9 +114,8 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
     cfg = with_values(cfg, escape_literal(values))
     config = check_config(cfg)
     with lock_folder(folder, wait):
-        sweeper = HydraConfig.get().sweeper
-        if label := sweeper.get("label"):
-            log.info("%s%s", label, time_left(folder.parent, sweeper.begun, sweeper.jobs))
+        if label := HydraConfig.get().sweeper.get("label"):
+            log.info("%s", label)
         if (results := finished_results(folder, config, remedy())) is not None:
             log.info("%s was finished before, skipped", folder)
             restore_record()
@@ -174,8 +177,7 @@ class CheckOutputFolder(Callback):
     def _prepare(self, config: DictConfig, kind: str, check: Callable[[Path], None]) -> None:
         try:
             folder = resolve_folder(config, kind)
-            if kind == "run":
-                rollbacks[:] = [Rollback(Path(folder))]
+            rollbacks[:] = [Rollback(Path(folder))]
             make_folder(config, kind, Path(folder), check)
         except UserError as error:  # Hydra would turn it into a warning
             sys.exit(printable(f"error: {error}"))

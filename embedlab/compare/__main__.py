@@ -37,6 +37,8 @@ EXAMPLES = f"""examples:
       schemes, averaged over all other settings that vary
   {program("compare")} outputs --metric extrapolation.512
       ranked by bits per byte at a context of 512 tokens (sliding windows; add .non_overlapping for the other protocol)
+  {program("compare")} outputs --metric test.bits_per_byte,extrapolation.512,train_seconds
+      ranked by the first, with columns for the others
 
 exit status: 0 all compared; 1 something was excluded or refused, and is listed; 2 the command is wrong"""
 
@@ -54,8 +56,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--metric",
         metavar="KEY",
+        action="append",
+        default=[],
         help="the number of results.json to rank by, for example test.loss "
-        "(default: test.bits_per_byte, which compares across tokenizers)",
+        "(default: test.bits_per_byte, which compares across tokenizers); KEY,KEY or a repeated option shows several, "
+        "and the first one ranks",
     )
     parser.add_argument(
         "--by",
@@ -109,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _compare(options: argparse.Namespace, command: str) -> int:
     from rich.console import Console
 
-    from embedlab.compare import fairness, outputs, reading, terminal_table
+    from embedlab.compare import advice, fairness, outputs, reading, terminal_table
     from embedlab.compare.comparison import compare
     from embedlab.compare.finished_run import clean
 
@@ -123,10 +128,18 @@ def _compare(options: argparse.Namespace, command: str) -> int:
         print("embedlab.compare: no finished run below these folders", file=sys.stderr)
         return PARTLY
     folder = _output_folder(options)
+    metrics = [key.strip() for keys in options.metric for key in keys.split(",")]
     comparison = compare(
-        runs, excluded, metric=options.metric, by=options.by, where=options.where, baseline=options.baseline
+        runs,
+        excluded,
+        metric=metrics[0] if metrics else None,
+        also=metrics[1:],
+        by=options.by,
+        where=options.where,
+        baseline=options.baseline,
     )
     comparison.notes = fairness.find_unequal_treatment(comparison)
+    advice.add_advice(comparison)
     refused = fairness.refusals(comparison)
     outputs.prepare_folder(folder)
     terminal_table.show(comparison, refused, console)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.finished_run import Run, clean
+from embedlab.compare.looks import find_mixed_plans
 from embedlab.compare.rows import Group, Row
 from embedlab.compare.varying import RATE, format_value, natural_order
 from embedlab.compare.wording import join_words
@@ -20,6 +21,7 @@ def find_unequal_treatment(comparison: Comparison) -> list[str]:
         prefix = f"{group.title}: " if group.title else ""
         for note in (*_seeds(group), *_averaged(group, comparison.averaged), *_tuning(group), *_sizes(group)):
             found.append(prefix + note)
+    found += find_mixed_plans(comparison.runs)
     found += [*_alike(comparison), *_weak(comparison.rows), *_versions(comparison.runs), *_cautions(comparison.runs)]
     return found
 
@@ -126,6 +128,9 @@ def _alike(comparison: Comparison) -> Iterator[str]:
             "tokenizers differ and data.max_eval_tokens cuts the text by tokens, so each is scored on another part of "
             "it; data.max_eval_tokens=null scores all of it"
         )
+    for metric in comparison.also:
+        if metric.per_token and len(_values(runs, "tokenizer")) > 1:
+            yield f"{metric.name} is per token and tokenizers differ: it compares only within one tokenizer"
     for key in ("evaluation.max_tokens", "evaluation.length_factors", "evaluation.shuffle_keep"):
         if len(_values(runs, key)) > 1:
             yield f"{key} differs: curves over context length and order are of different target tokens"

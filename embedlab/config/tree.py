@@ -14,8 +14,8 @@ from embedlab.config.check_trainer import check_trainer
 from embedlab.config.corpora import CorpusConfig, DownloadConfig, FilesConfig, PythonDocsConfig
 from embedlab.config.groups import DataConfig, EvaluationConfig, ModelConfig, OptimizerConfig, TokenizerConfig
 from embedlab.config.home import expand_user
-from embedlab.config.optional import check_packages
-from embedlab.config.settings import at_least, at_most, check_numbers, setting
+from embedlab.config.optional import check_objects, check_packages
+from embedlab.config.settings import at_least, at_most, check_given, check_numbers, setting
 
 PACKAGE = Path(__file__).parents[1]
 # An installed package has it inside, a checkout beside it.
@@ -31,7 +31,9 @@ class Config:
     cache_dir: str = setting("folder for downloads and token ids, shared by all runs")
     sweep_name: str = setting("folder of a sweep below output_dir/sweeps")
     run_dir: str = setting("folder of this run; set by Hydra")
-    threads: int | None = setting("CPU threads; null: 1 for token tables below 4 million numbers, else all cores", None)
+    threads: int | None = setting(
+        "CPU threads; null: as many as make it faster, in a sweep at most a job's share", None
+    )
     corpus: CorpusConfig = setting("the text to learn from")
     tokenizer: TokenizerConfig = setting("how text becomes token ids")
     data: DataConfig = setting("windows and batches")
@@ -45,6 +47,7 @@ class Config:
 
     def validate(self) -> None:
         """Check all settings. Raises UserError for the first one that cannot work."""
+        check_given(self)
         for key in ("seed", "threads", "corpus", "tokenizer", "data", "model", "position", "optimizer", "evaluation"):
             check_numbers(getattr(self, key), key)
         at_least(0, seed=self.seed)
@@ -55,6 +58,8 @@ class Config:
         for part in (self.corpus, self.tokenizer, self.data, self.model, self.optimizer, self.evaluation):
             part.validate()
         check_trainer(self.trainer)
+        check_objects("callbacks", self.callbacks)
+        check_objects("logger", self.logger)
         check_packages(self.logger)
 
 

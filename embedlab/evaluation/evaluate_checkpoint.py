@@ -49,6 +49,8 @@ def evaluate_checkpoint(config: Config, checkpoint: Path, results: Results, fold
             f"{'; '.join(changed)}: the run was trained by the old content; put it back, or give position.file=ANOTHER "
             "for the new one"
         )
+    if threads := results.get("threads") or config.threads:
+        torch.set_num_threads(threads)  # for the same last digits as the run's
     module = LanguageModule(config, data.tokenizer.byte_lengths)
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)

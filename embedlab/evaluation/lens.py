@@ -16,7 +16,7 @@ from embedlab.evaluation.loss import evaluating
 from embedlab.model.blocks import AttentionHead
 from embedlab.model.embeddings import LanguageModel
 from embedlab.positions.base import Scheme
-from embedlab.runs.results import PositionLens
+from embedlab.runs.measured import PositionLens
 
 WINDOWS = 8  # windows of the trained length, spread evenly over the text
 

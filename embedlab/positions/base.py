@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from embedlab.positions.config import PositionConfig, Shape
 from embedlab.positions.hook_shapes import check_hooks
+from embedlab.positions.own_file import report_methods
 
 HOOKS = ("embed", "rotate", "bias", "score", "values")
 
@@ -30,9 +31,10 @@ class Scheme(nn.Module):
         self.shape = shape
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Check what the hooks of a user's scheme return; those that ship are checked by tests."""
+        """Check what the hooks of a user's scheme return and raise; those that ship are checked by tests."""
         super().__init_subclass__(**kwargs)
         if not cls.__module__.startswith("embedlab.positions."):
+            report_methods(cls, Scheme)
             for hook in HOOKS:
                 if hook in vars(cls):
                     setattr(cls, hook, check_hooks(hook, vars(cls)[hook]))
@@ -72,6 +74,10 @@ class Scheme(nn.Module):
     def hooks(self, layer: int = 0) -> frozenset[str]:
         """Return the names of the hooks that act in this layer; attention takes the fastest path that they allow."""
         return frozenset(hook for hook in HOOKS if getattr(type(self), hook) is not getattr(Scheme, hook))
+
+    def count_parameters(self) -> int:
+        """Count the parameters, without those that no causal pair of query and key uses."""
+        return sum(weight.numel() for weight in self.parameters())
 
     def table(self) -> Tensor | None:
         """Return (rows, width) vectors of positions or distances to show in the projector, if the scheme has any."""
@@ -135,6 +141,9 @@ class Composed(Scheme):
         scheme, own = self.inner(layer)
         at_input = any("embed" in scheme.hooks() for scheme in self.schemes)  # type: ignore[operator]
         return scheme.hooks(own) | (frozenset({"embed"}) if at_input else frozenset())
+
+    def count_parameters(self) -> int:
+        return sum(scheme.count_parameters() for scheme in self.schemes)  # type: ignore[operator]
 
     def table(self) -> Tensor | None:
         tables = (scheme.table() for scheme in self.schemes)  # type: ignore[operator]

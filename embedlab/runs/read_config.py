@@ -14,6 +14,7 @@ from yaml import YAMLError
 from embedlab.config.errors import UserError
 from embedlab.config.explain import suggest
 from embedlab.config.home import expand_user
+from embedlab.config.omegaconf_errors import describe_wrong_value
 from embedlab.config.overrides import override, unquote
 from embedlab.config.paths import absolute_paths, with_values
 from embedlab.config.program import lists_all
@@ -47,7 +48,7 @@ def read_config(folder: Path, overrides: Sequence[str] = ()) -> DictConfig:
         except ConfigKeyError as error:
             raise UserError(f"{text} names no setting{suggest(text)}: {lists_all()}") from error
         except (OmegaConfBaseException, YAMLError) as error:
-            raise UserError(f"{text}: {_first_line(error)}") from error
+            raise UserError(describe_wrong_value(error, text) or f"{text}: {_first_line(error)}") from error
     assert isinstance(cfg, DictConfig)
     return cfg
 

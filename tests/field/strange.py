@@ -7,7 +7,7 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from embedlab import positions
@@ -56,7 +56,8 @@ def composer() -> Callable[[Sequence[str]], str | None]:
     def line(overrides: Sequence[str]) -> str | None:
         try:
             cfg = compose(["run_dir=somewhere", *overrides])
-            del cfg["hydra"]
+            with open_dict(cfg):
+                del cfg["hydra"]
             check_config(cfg)
         except UserError as error:
             return str(error)

@@ -12,8 +12,9 @@ import pytest
 from embedlab.config.tree import Config
 from embedlab.evaluation import measure
 from embedlab.evaluation.evaluate_checkpoint import evaluate_checkpoint
+from embedlab.runs.measured import PositionLens, Scores
 from embedlab.runs.provenance import git_state
-from embedlab.runs.results import PositionLens, Results, Scores
+from embedlab.runs.results import Results
 from embedlab.runs.results_keys import fields, get_declared_keys, key_table, units
 from embedlab.training.run import train
 

@@ -6,7 +6,9 @@ from embedlab.compare.charts import mean_curves
 from embedlab.compare.charts.drawing import RANGE, Drawing
 from embedlab.compare.charts.frame import Chart, chart_settings
 from embedlab.compare.charts.line_charts import attention_heads, draw_lines
-from embedlab.compare.charts.metric_charts import draw_learning_rates, ranking, scatter, sweep
+from embedlab.compare.charts.metric_charts import draw_learning_rates, scatter, sweep
+from embedlab.compare.charts.pairs_chart import pairs
+from embedlab.compare.charts.ranking_chart import ranking
 from embedlab.compare.charts.style import Style, assign_styles
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.rows import Group
@@ -21,6 +23,7 @@ def charts(comparison: Comparison, group: Group, style_of: dict[str, Style], pre
 def _all(drawing: Drawing) -> Iterator[Chart]:
     metric, unit = drawing.metric, drawing.unit
     yield ranking(drawing)
+    yield from pairs(drawing)
     yield from draw_lines(
         drawing,
         "validation",
@@ -38,7 +41,7 @@ def _all(drawing: Drawing) -> Iterator[Chart]:
         unit,
         "position, counted from 1",
         mean_curves.by_position(metric),
-        "The first tokens see little context, so their loss is high. " + RANGE,
+        "The first tokens see little context, so their loss is high. Later positions are averaged in bins. " + RANGE,
     )
     missing = [f"{name}: {why}" for name, why in mean_curves.find_undefined(drawing.drawn).items()]
     gaps = ("No number: " + "; ".join(missing[:6]) + ". ") if missing else ""
@@ -72,13 +75,7 @@ def _all(drawing: Drawing) -> Iterator[Chart]:
         kind="names",
     )
     yield from scatter(drawing, "parameters", "Quality against parameters", "parameters", ("parameters", "total"))
-    yield from scatter(
-        drawing,
-        "cost",
-        "Quality against training speed",
-        "training tokens per second, more is cheaper",
-        ("tokens_per_second",),
-    )
+    yield from scatter(drawing, "pareto", "Quality against training time", "seconds of training", ("train_seconds",))
     for key in drawing.comparison.by:
         yield from sweep(drawing, key)
     yield from draw_learning_rates(drawing)
