@@ -1,13 +1,16 @@
 """Causal attention with the hooks of a positional scheme, called from here alone.
 
-B batch, H heads, T window, K head width.
+B batch, H heads, T window, K head width; Tq queries of a block, Tk keys up to its end.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from embedlab.positions.base import Scheme
+from embedlab.positions.base import Scheme, Site, square
+
+BLOCK = 64  # queries of a block of explicit attention
+EXPLICIT = {"score", "weights", "values"}  # hooks that need the logits or weights themselves
 
 
 def attend(
@@ -23,34 +26,62 @@ def attend(
 ) -> Tensor:
     """Compute causal attention with the scheme's hooks: q, k, v (B, H, T, K) -> (B, H, T, K).
 
-    PyTorch's fused attention serves schemes without hooks, with `rotate` and with `bias`. Explicit logits are computed
-    only if `score` or `values` needs them, if a learned bias trains on a CPU (its fused kernel gives a bias no gradient
-    and falls back to slower explicit logits), or with `exact` (tests). x (B, T, D) is the layer's normed input, for
-    schemes that read it.
+    PyTorch's fused attention serves schemes without hooks, with `rotate` and with `bias` (`mix` and `embed` act
+    elsewhere). Explicit logits are computed only if another hook needs them, if a learned bias trains on a CPU (its
+    fused kernel gives a bias no gradient and falls back to slower explicit logits), or with `exact` (tests), which
+    computes them all at once. x (B, T, D) is the layer's normed input, for schemes that read it.
     """
-    T, K = q.shape[-2:]
+    T = q.size(-2)
     if positions is None:
         positions = torch.arange(T, device=q.device)
     hooks = scheme.hooks(layer)
+    site = scheme.locate(square(positions, layer, x))
     if "rotate" in hooks:
-        q, k = scheme.rotate(q, k, positions, layer)
-    bias = scheme.bias(positions, layer).to(q.dtype) if "bias" in hooks else None  # (H, T, T)
-    future = torch.ones(T, T, dtype=torch.bool, device=q.device).triu(1)
+        q, k = scheme.rotate(q, k, site)
+    if exact:
+        return _attend_explicitly(scheme, hooks, q, k, v, site)
+    if not hooks & EXPLICIT and not ("bias" in hooks and q.device.type == "cpu" and _trains_bias(scheme, site)):
+        return _attend_fused(scheme, hooks, q, k, v, site)
+    blocks = []
+    for start in range(0, T, BLOCK):
+        end = min(start + BLOCK, T)
+        rows = q[:, :, start:end]
+        blocks.append(_attend_explicitly(scheme, hooks, rows, k[:, :, :end], v[:, :, :end], site.rows(start, end)))
+    return torch.cat(blocks, dim=-2)
 
-    trains_bias_on_cpu = bias is not None and bias.requires_grad and bias.device.type == "cpu"
-    if not exact and not hooks & {"score", "values"} and not trains_bias_on_cpu:
-        mask = None if bias is None else bias.masked_fill(future, -torch.inf).expand(q.size(0), -1, -1, -1)  # no copy
-        wider = q.size(-1) - K  # the fused kernels need v as wide as q and k, which a scheme may widen
-        v = F.pad(v, (0, wider)) if wider else v
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, scale=K**-0.5)
-        return out[..., :K]
 
-    logits = (q * K**-0.5) @ k.transpose(-2, -1)  # (B, H, T, T)
-    if bias is not None:
-        logits = logits + bias.masked_fill(future, -torch.inf)
+def _trains_bias(scheme: Scheme, site: Site) -> bool:
+    first = site.rows(0, 1)
+    return torch.is_grad_enabled() and scheme.bias(first).requires_grad
+
+
+def _attend_fused(scheme: Scheme, hooks: frozenset[str], q: Tensor, k: Tensor, v: Tensor, site: Site) -> Tensor:
+    K = v.size(-1)
+    mask = None
+    if "bias" in hooks:
+        bias = scheme.bias(site).to(q.dtype).masked_fill(_future(site), -torch.inf)
+        mask = bias.expand(q.size(0), -1, -1, -1)  # no copy
+    wider = q.size(-1) - K  # the fused kernels need v as wide as q and k, which a scheme may widen
+    v = F.pad(v, (0, wider)) if wider else v
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, scale=K**-0.5)
+    return out[..., :K]
+
+
+def _attend_explicitly(scheme: Scheme, hooks: frozenset[str], q: Tensor, k: Tensor, v: Tensor, site: Site) -> Tensor:
+    """q (B, H, Tq, any width), k (B, H, Tk, the same), v (B, H, Tk, K) -> (B, H, Tq, K)."""
+    future = _future(site)
+    logits = (q * v.size(-1) ** -0.5) @ k.mT  # (B, H, Tq, Tk)
+    if "bias" in hooks:
+        logits = logits + scheme.bias(site).to(q.dtype).masked_fill(future, -torch.inf)
     else:
         logits = logits.masked_fill(future, -torch.inf)
     if "score" in hooks:
-        logits = scheme.score(q, k, x, logits, positions, layer).masked_fill(future, -torch.inf)
-    weights = logits.softmax(-1)
-    return scheme.values(weights, v, positions, layer) if "values" in hooks else weights @ v
+        logits = scheme.score(q, k, logits, site).masked_fill(future, -torch.inf)
+    weights = (scheme.weights(logits, site) if "weights" in hooks else logits.softmax(-1)).to(v.dtype)
+    return scheme.values(weights, v, site) if "values" in hooks else weights @ v
+
+
+def _future(site: Site) -> Tensor:
+    """Return whether a key comes after the query: (Tq, Tk)."""
+    Tq, Tk = len(site.queries), len(site.keys)
+    return torch.ones(Tq, Tk, dtype=torch.bool, device=site.keys.device).triu(Tk - Tq + 1)

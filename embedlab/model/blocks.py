@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from embedlab.config.tree import ModelConfig
 from embedlab.model.attention import attend
-from embedlab.positions.base import Scheme
+from embedlab.positions.base import Scheme, square
 
 
 class Attention(nn.Module):
@@ -44,7 +44,10 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, scheme: Scheme, positions: Tensor) -> Tensor:
-        x = x + self.dropout(self.attention(self.norm1(x), scheme, positions))
+        normed, layer = self.norm1(x), self.attention.layer
+        if "mix" in scheme.hooks(layer):
+            normed = scheme.mix(normed, scheme.locate(square(positions, layer, normed)))
+        x = x + self.dropout(self.attention(normed, scheme, positions))
         added: Tensor = self.dropout(self.contract(F.gelu(self.expand(self.norm2(x)))))
         return x + added
 

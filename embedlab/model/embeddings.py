@@ -11,6 +11,7 @@ from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.model.blocks import AttentionHead, LinearHead
 from embedlab.model.loss import chunked_cross_entropy, token_losses
+from embedlab.positions.base import square
 from embedlab.positions.config import shape_of
 
 
@@ -49,7 +50,7 @@ class LanguageModel(nn.Module):
                     f"a context of {T} tokens is too long for this model: its positions are {self.scheme.beyond}"
                 )
             positions = torch.arange(T, device=ids.device)
-        x = self.dropout(self.scheme.embed(self.tokens(ids), positions))
+        x = self.dropout(self.scheme.embed(self.tokens(ids), square(positions)))
         hidden: Tensor = self.head(x, self.scheme, positions)
         return hidden
 

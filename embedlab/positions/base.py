@@ -1,14 +1,47 @@
-"""The interface of a positional scheme: a module with up to five hooks, which attention calls.
+"""The interface of a positional scheme: a module with up to seven hooks, called where tokens meet positions.
 
-B batch, T window, D model width, H heads, K = D // H; positions is (T,), int64, increasing, 0 … T-1 by default
-(randomized positions or an offset pass their own).
+B batch, T window, D model width, H heads, K = D // H. Attention may go by blocks of queries, so the hooks on logits see
+rectangles: Tq queries, always the last of the Tk keys at hand, as a `Site` says.
 """
+
+import inspect
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from embedlab.config.errors import UserError
 from embedlab.positions.config import PositionConfig, Shape
 
-HOOKS = ("embed", "rotate", "bias", "score", "values")
+HOOKS = ("embed", "mix", "rotate", "bias", "score", "weights", "values")
+
+
+class Site(NamedTuple):
+    """The rows and columns of attention at hand, in one layer.
+
+    >>> import torch
+    >>> Site(torch.tensor([1, 2]), torch.tensor([0, 1, 2])).distances.tolist()
+    [[1, 0, -1], [2, 1, 0]]
+    """
+
+    queries: Tensor  # (Tq,) int64, increasing: positions of the rows, the last Tq of the keys
+    keys: Tensor  # (Tk,) int64, increasing: positions of the columns, 0 … T-1 by default
+    layer: int = 0
+    x: Tensor | None = None  # (B, Tk, D), the layer's normed input at the keys
+
+    @property
+    def distances(self) -> Tensor:
+        """δ = i - j for query i and key j: (Tq, Tk), negative for keys after the query."""
+        return self.queries[:, None] - self.keys[None, :]
+
+    def rows(self, start: int, end: int) -> "Site":
+        """Return queries start … end - 1 of a site whose queries are its keys, and the keys that they may see."""
+        x = None if self.x is None else self.x[:, :end]
+        return Site(self.queries[start:end], self.keys[:end], self.layer, x)
+
+
+def square(positions: Tensor, layer: int = 0, x: Tensor | None = None) -> Site:
+    """Return the site whose queries and keys are all (T,) `positions`."""
+    return Site(positions, positions, layer, x)
 
 
 class Scheme(nn.Module):
@@ -26,29 +59,51 @@ class Scheme(nn.Module):
         self.config = config
         self.shape = shape
 
-    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Check the hooks' signatures. Raises UserError if one is not as `Scheme` declares it."""
+        super().__init_subclass__(**kwargs)
+        for hook in HOOKS:
+            if hook in vars(cls):
+                _check_signature(cls, hook)
+
+    def embed(self, x: Tensor, site: Site) -> Tensor:
         """Return x (B, T, D) with positions added; called once, at the input."""
         return x
 
-    def rotate(self, q: Tensor, k: Tensor, positions: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        """Return q and k (B, H, T, K) as they enter the dot product."""
+    def mix(self, x: Tensor, site: Site) -> Tensor:
+        """Return the layer's normed input x (B, T, D) from which queries, keys and values are computed."""
+        return x
+
+    def rotate(self, q: Tensor, k: Tensor, site: Site) -> tuple[Tensor, Tensor]:
+        """Return q and k (B, H, T, K) as they enter the dot product, which may be wider than K.
+
+        Called once, with all T queries and keys; the product is divided by √K, whatever the new width.
+        """
         return q, k
 
-    def bias(self, positions: Tensor, layer: int) -> Tensor:
-        """Return (H, T, T), rows are queries, to add to the scaled logits; entries above the diagonal are ignored."""
+    def bias(self, site: Site) -> Tensor:
+        """Return (H, Tq, Tk) to add to the scaled logits; entries for keys after the query are ignored."""
         raise NotImplementedError
 
-    def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:
-        """Return the logits (B, H, T, T) to use instead of `logits`.
+    def score(self, q: Tensor, k: Tensor, logits: Tensor, site: Site) -> Tensor:
+        """Return the logits (B, H, Tq, Tk) to use instead of `logits`.
 
-        q, k (B, H, T, K) are rotated if the scheme rotates; x (B, T, D) is the layer's normed input; logits are
-        q·k/√K plus the bias, -inf above the diagonal, and are masked again afterwards.
+        q (B, H, Tq, K) and k (B, H, Tk, K) are rotated if the scheme rotates; logits are q·k/√K plus the bias, -inf for
+        keys after the query, and are masked again afterwards.
         """
         return logits
 
-    def values(self, weights: Tensor, v: Tensor, positions: Tensor, layer: int) -> Tensor:
-        """Combine weights (B, H, T, T), after the softmax, with v (B, H, T, K) into (B, H, T, K)."""
+    def weights(self, logits: Tensor, site: Site) -> Tensor:
+        """Return weights (B, H, Tq, Tk) for masked logits of that shape."""
+        return logits.softmax(-1)
+
+    def values(self, weights: Tensor, v: Tensor, site: Site) -> Tensor:
+        """Combine weights (B, H, Tq, Tk) and v (B, H, Tk, K) into (B, H, Tq, K)."""
         return weights @ v
+
+    def locate(self, site: Site) -> Site:
+        """Return the site whose positions the hooks of its layer work with; called before attention goes by blocks."""
+        return site
 
     def at_step(self, step: int) -> None:
         """Prepare for training step `step` (0, 1, …); called before each, for schemes that change during training."""
@@ -73,68 +128,82 @@ class Scheme(nn.Module):
         return [] if table is None else [f"{word} {row}" for row in range(len(table))]
 
 
+def _check_signature(cls: type[Scheme], hook: str) -> None:
+    """Compare a hook with that of `Scheme`. Raises UserError if it cannot be called as that one."""
+    wanted, own = (inspect.signature(getattr(owner, hook)) for owner in (Scheme, cls))
+    try:
+        own.bind(*wanted.parameters)
+        fits = "positions" not in own.parameters  # what `site` was: no tensor now
+    except TypeError:
+        fits = False
+    if not fits:
+        raise UserError(
+            f"{cls.__name__}.{hook}({', '.join(own.parameters)}) cannot be called: "
+            f"define {hook}({', '.join(wanted.parameters)}), where site has queries, keys, layer, x and distances"
+        )
+
+
 class Composed(Scheme):
     """A scheme made of others: passes each hook to the one that serves the layer."""
 
     def __init__(self, config: PositionConfig, shape: Shape, schemes: list[Scheme]) -> None:
         super().__init__(config, shape)
-        self.schemes = nn.ModuleList(schemes)
+        self.schemes = nn.ModuleList(schemes)  # so that their parameters are found
+        self.inner_schemes = tuple(schemes)
         limits = [scheme.max_context_length for scheme in schemes if scheme.max_context_length is not None]
         self.max_context_length = min(limits, default=None)
         self.beyond = "; ".join(f"{scheme.config.name}: {scheme.beyond}" for scheme in schemes)
 
     def inner(self, layer: int) -> tuple[Scheme, int]:
         """Return the scheme that serves this layer, and the layer's index among those that it serves."""
-        return self.schemes[0], layer  # type: ignore[return-value]  # a ModuleList of schemes
+        return self.inner_schemes[0], layer
 
-    def inner_positions(self, positions: Tensor) -> Tensor:
-        """Return the positions that inner schemes get instead of (T,) `positions`."""
-        return positions
-
-    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
-        for scheme in self.schemes:
-            x = scheme.embed(x, self.inner_positions(positions))  # type: ignore[operator]
+    def embed(self, x: Tensor, site: Site) -> Tensor:
+        for scheme in self.inner_schemes:
+            x = scheme.embed(x, site)
         return x
 
-    def rotate(self, q: Tensor, k: Tensor, positions: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        scheme, own = self.inner(layer)
-        return scheme.rotate(q, k, self.inner_positions(positions), own)
+    def mix(self, x: Tensor, site: Site) -> Tensor:
+        scheme, own = self.inner(site.layer)
+        return scheme.mix(x, site._replace(layer=own))
 
-    def bias(self, positions: Tensor, layer: int) -> Tensor:
-        scheme, own = self.inner(layer)
-        return scheme.bias(self.inner_positions(positions), own)
+    def rotate(self, q: Tensor, k: Tensor, site: Site) -> tuple[Tensor, Tensor]:
+        scheme, own = self.inner(site.layer)
+        return scheme.rotate(q, k, site._replace(layer=own))
 
-    def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:
-        scheme, own = self.inner(layer)
-        return scheme.score(q, k, x, logits, self.inner_positions(positions), own)
+    def bias(self, site: Site) -> Tensor:
+        scheme, own = self.inner(site.layer)
+        return scheme.bias(site._replace(layer=own))
 
-    def values(self, weights: Tensor, v: Tensor, positions: Tensor, layer: int) -> Tensor:
-        scheme, own = self.inner(layer)
-        return scheme.values(weights, v, self.inner_positions(positions), own)
+    def score(self, q: Tensor, k: Tensor, logits: Tensor, site: Site) -> Tensor:
+        scheme, own = self.inner(site.layer)
+        return scheme.score(q, k, logits, site._replace(layer=own))
+
+    def weights(self, logits: Tensor, site: Site) -> Tensor:
+        scheme, own = self.inner(site.layer)
+        return scheme.weights(logits, site._replace(layer=own))
+
+    def values(self, weights: Tensor, v: Tensor, site: Site) -> Tensor:
+        scheme, own = self.inner(site.layer)
+        return scheme.values(weights, v, site._replace(layer=own))
+
+    def locate(self, site: Site) -> Site:
+        scheme, own = self.inner(site.layer)
+        return scheme.locate(site._replace(layer=own))._replace(layer=site.layer)
 
     def at_step(self, step: int) -> None:
-        for scheme in self.schemes:
-            scheme.at_step(step)  # type: ignore[operator]
+        for scheme in self.inner_schemes:
+            scheme.at_step(step)
 
     @property
     def settled(self) -> bool:
-        return all(scheme.settled for scheme in self.schemes)
+        return all(scheme.settled for scheme in self.inner_schemes)
 
     def hooks(self, layer: int = 0) -> frozenset[str]:
         scheme, own = self.inner(layer)
-        at_input = any("embed" in scheme.hooks() for scheme in self.schemes)  # type: ignore[operator]
+        at_input = any("embed" in scheme.hooks() for scheme in self.inner_schemes)
         return scheme.hooks(own) | (frozenset({"embed"}) if at_input else frozenset())
 
     def table(self) -> Tensor | None:
-        tables = (scheme.table() for scheme in self.schemes)  # type: ignore[operator]
+        tables = (scheme.table() for scheme in self.inner_schemes)
         return next((table for table in tables if table is not None), None)
-
-
-def distances(positions: Tensor) -> Tensor:
-    """Return δ = i - j for query i and key j: (T,) -> (T, T).
-
-    >>> import torch
-    >>> distances(torch.tensor([0, 1, 2])).tolist()
-    [[0, -1, -2], [1, 0, -1], [2, 1, 0]]
-    """
-    return positions[:, None] - positions[None, :]

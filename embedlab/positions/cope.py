@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from embedlab.config.settings import at_least, setting
-from embedlab.positions.base import Scheme
+from embedlab.positions.base import Scheme, Site
 from embedlab.positions.config import PositionConfig, Shape
 
 
@@ -52,13 +52,13 @@ class Cope(Scheme):
         self.beyond = f"continues to count past the window, up to {rows - 1}"
         self.vectors = nn.Parameter(torch.randn(shape.n_layers, rows, shape.head_dim) * config.init_std)
 
-    def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:
-        vectors = self.vectors[layer]  # (rows, K)
+    def score(self, q: Tensor, k: Tensor, logits: Tensor, site: Site) -> Tensor:
+        vectors = self.vectors[site.layer]  # (rows, K)
         gates = logits.sigmoid()  # 0 where masked
-        counted = gates.flip(-1).cumsum(-1).flip(-1).clamp(max=len(vectors) - 1)  # (B, H, T, T), from j to i
+        counted = gates.flip(-1).cumsum(-1).flip(-1).clamp(max=len(vectors) - 1)  # (B, H, Tq, Tk), from j to i
         below = counted.detach().floor()
         share = counted - below
-        by_position = q @ vectors.T  # (B, H, T, rows)
+        by_position = q @ vectors.T  # (B, H, Tq, rows)
         lower = by_position.gather(-1, below.long())
         upper = by_position.gather(-1, (below.long() + 1).clamp(max=len(vectors) - 1))
         return logits + lower * (1 - share) + upper * share

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from embedlab.config.errors import UserError
 from embedlab.config.settings import at_least, setting
-from embedlab.positions.base import Scheme, distances
+from embedlab.positions.base import Scheme, Site
 from embedlab.positions.config import PositionConfig, Shape
 
 
@@ -84,12 +84,12 @@ class Deberta(Scheme):
         self.keys = nn.Parameter(torch.randn(shape.n_layers, D, D) * D**-0.5)
         self.queries = nn.Parameter(torch.randn(shape.n_layers, D, D) * D**-0.5)
 
-    def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:
+    def score(self, q: Tensor, k: Tensor, logits: Tensor, site: Site) -> Tensor:
         row = self.get_buffer("row")
-        index = row[distances(positions).clamp(0, len(row) - 1)]  # (T, T)
-        to_distance = (q @ self._project(self.keys[layer])).gather(-1, index.expand_as(logits))  # rows: queries
+        index = row[site.distances.clamp(0, len(row) - 1)]  # (Tq, Tk)
+        to_distance = (q @ self._project(self.keys[site.layer])).gather(-1, index.expand_as(logits))  # rows: queries
         to_content = (
-            (k @ self._project(self.queries[layer])).gather(-1, index.T.expand_as(logits)).mT
+            (k @ self._project(self.queries[site.layer])).gather(-1, index.T.expand_as(logits)).mT
         )  # rows were keys before .mT
         scaled: Tensor = (to_distance + to_content) * (3 * q.size(-1)) ** -0.5
         return logits * 3**-0.5 + scaled

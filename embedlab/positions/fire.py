@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from embedlab.config.errors import UserError
 from embedlab.config.settings import at_least, setting
-from embedlab.positions.base import Scheme, distances
+from embedlab.positions.base import Scheme, Site
 from embedlab.positions.config import PositionConfig, Shape
 
 
@@ -66,9 +66,11 @@ class Fire(Scheme):
             for _ in range(shape.n_layers)
         )
 
-    def bias(self, positions: Tensor, layer: int) -> Tensor:
-        c = self.c[layer].abs()
-        farthest = torch.maximum(positions.to(c.dtype), (self.multiplier[layer] * self.threshold).abs())  # (T,)
-        share = torch.log1p(c * distances(positions).clamp(min=0)) / (torch.log1p(c * farthest) + 1e-6)[:, None]
-        bias: Tensor = self.networks[layer](share[..., None])  # (T, T, H)
+    def bias(self, site: Site) -> Tensor:
+        c = self.c[site.layer].abs()
+        farthest = torch.maximum(
+            site.queries.to(c.dtype), (self.multiplier[site.layer] * self.threshold).abs()
+        )  # (Tq,)
+        share = torch.log1p(c * site.distances.clamp(min=0)) / (torch.log1p(c * farthest) + 1e-6)[:, None]
+        bias: Tensor = self.networks[site.layer](share[..., None])  # (Tq, Tk, H)
         return bias.permute(2, 0, 1)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from embedlab.config.errors import UserError
 from embedlab.config.settings import at_least, one_of, setting
-from embedlab.positions.base import Scheme
+from embedlab.positions.base import Scheme, Site
 from embedlab.positions.config import PositionConfig, Shape
 
 PAST_END = ("refuse", "clamp")
@@ -45,9 +45,9 @@ class Learned(Scheme):
             self.max_context_length = shape.context_length
             self.beyond = f"undefined past its table of {shape.context_length} vectors"
 
-    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
+    def embed(self, x: Tensor, site: Site) -> Tensor:
         """Return x (B, T, D) + E[positions] (T, D)."""
-        rows = self.vectors.num_embeddings
+        rows, positions = self.vectors.num_embeddings, site.keys
         if self.clamp:
             positions = positions.clamp(max=rows - 1)
         elif len(positions) and (last := int(positions[-1])) >= rows:

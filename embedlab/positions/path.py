@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedlab.positions.base import Scheme
+from embedlab.positions.base import Scheme, Site
 from embedlab.positions.config import PositionConfig, Shape
 
 
@@ -37,11 +37,11 @@ class Path(Scheme):
         self.directions = nn.ModuleList(nn.Linear(D, D, bias=False) for _ in range(shape.n_layers))
         self.strengths = nn.ModuleList(nn.Linear(D, H) for _ in range(shape.n_layers))
 
-    def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:
-        assert x is not None, "position=path reads the layer's input: call attend with x"
-        B, H, T, K = q.size()
-        w = self.directions[layer](x).view(B, T, H, K).transpose(1, 2)  # (B, H, T, K)
-        strength = 2 * self.strengths[layer](x).sigmoid().mT[..., None]  # (B, H, T, 1)
+    def score(self, q: Tensor, k: Tensor, logits: Tensor, site: Site) -> Tensor:
+        assert site.x is not None, "position=path reads the layer's input: call attend with x"
+        B, H, T, K = k.size()
+        w = self.directions[site.layer](site.x).view(B, T, H, K).transpose(1, 2)  # (B, H, T, K)
+        strength = 2 * self.strengths[site.layer](site.x).sigmoid().mT[..., None]  # (B, H, T, 1)
         precise = torch.promote_types(q.dtype, torch.float32)  # long products; the solver takes no half precision
         with torch.autocast(q.device.type, enabled=False):
             q, k, w, strength = (part.to(precise) for part in (q, k, w, strength))
@@ -50,6 +50,6 @@ class Path(Scheme):
             reached = torch.linalg.solve_triangular(
                 between, strength * (w @ k.mT).tril(-1), upper=False, unitriangular=True
             )
-            turned = (q @ w.mT).tril() @ reached
+            turned = (q @ w.mT).tril(T - q.size(-2)) @ reached
         reflected: Tensor = turned * K**-0.5
         return logits - reflected.to(logits.dtype)

@@ -67,4 +67,4 @@ class PerLayer(Composed):
 
     def inner(self, layer: int) -> tuple[Scheme, int]:
         index = next(index for index, layers in enumerate(self.served) if layer in layers)
-        return self.schemes[index], self.served[index].index(layer)  # type: ignore[return-value]
+        return self.inner_schemes[index], self.served[index].index(layer)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from embedlab.config.settings import check_base, setting
-from embedlab.positions.base import Scheme
+from embedlab.positions.base import Scheme, Site
 from embedlab.positions.config import PositionConfig, Shape
 from embedlab.positions.sinusoidal import sinusoids
 
@@ -41,9 +41,9 @@ class ScaledSinusoidal(Scheme):
         super().__init__(config, shape)
         self.scale = nn.Parameter(torch.tensor(shape.embedding_dim**-0.5))
 
-    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
+    def embed(self, x: Tensor, site: Site) -> Tensor:
         """Return x (B, T, D) + s · S[positions] (T, D)."""
-        return x + self.scale * sinusoids(positions, self.shape.embedding_dim, self.config.base).to(x.dtype)
+        return x + self.scale * sinusoids(site.keys, self.shape.embedding_dim, self.config.base).to(x.dtype)
 
     def table(self) -> Tensor:
         positions = torch.arange(self.shape.context_length, device=self.scale.device)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from embedlab.config.settings import check_base, setting
-from embedlab.positions.base import Scheme
+from embedlab.positions.base import Scheme, Site
 from embedlab.positions.config import PositionConfig, Shape
 
 
@@ -38,9 +38,9 @@ class Sinusoidal(Scheme):
     config: SinusoidalConfig
     beyond = "continues past the window, with sums not seen in training"
 
-    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
+    def embed(self, x: Tensor, site: Site) -> Tensor:
         """Return x (B, T, D) + S[positions] (T, D)."""
-        return x + sinusoids(positions, self.shape.embedding_dim, self.config.base).to(x.dtype)
+        return x + sinusoids(site.keys, self.shape.embedding_dim, self.config.base).to(x.dtype)
 
     def table(self) -> Tensor:
         return sinusoids(torch.arange(self.shape.context_length), self.shape.embedding_dim, self.config.base)

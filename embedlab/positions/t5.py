@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from embedlab.config.errors import UserError
 from embedlab.config.settings import at_least, setting
-from embedlab.positions.base import Scheme, distances
+from embedlab.positions.base import Scheme, Site
 from embedlab.positions.config import PositionConfig, Shape
 
 
@@ -84,9 +84,9 @@ class T5(Scheme):
         self.heights = nn.Embedding(config.buckets, shape.n_heads)
         self.heights.weight.data.mul_(config.init_std)
 
-    def bias(self, positions: Tensor, layer: int) -> Tensor:
-        bucket = self.get_buffer("bucket")[distances(positions).clamp(0, self.farthest)]  # (T, T)
-        heights: Tensor = self.heights(bucket)  # (T, T, H)
+    def bias(self, site: Site) -> Tensor:
+        bucket = self.get_buffer("bucket")[site.distances.clamp(0, self.farthest)]  # (Tq, Tk)
+        heights: Tensor = self.heights(bucket)  # (Tq, Tk, H)
         return heights.permute(2, 0, 1) * self.config.scale
 
     def table(self) -> Tensor:

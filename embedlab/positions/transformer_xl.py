@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from embedlab.config.settings import at_least, check_base, setting
-from embedlab.positions.base import Scheme, distances
+from embedlab.positions.base import Scheme, Site
 from embedlab.positions.config import PositionConfig, Shape
 from embedlab.positions.sinusoidal import sinusoids
 
@@ -48,13 +48,13 @@ class TransformerXl(Scheme):
         self.distance_bias = nn.Parameter(torch.randn(n_layers, H, 1, K) * config.init_std)  # v
         self.distance_keys = nn.Parameter(torch.randn(n_layers, D, D) * config.init_std)  # W
 
-    def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:
+    def score(self, q: Tensor, k: Tensor, logits: Tensor, site: Site) -> Tensor:
         H, K, D = q.size(1), q.size(-1), self.shape.embedding_dim
-        farthest = int(positions[-1] - positions[0])
+        farthest = int(site.queries[-1] - site.keys[0])
         waves = sinusoids(torch.arange(farthest + 1, device=q.device), D, self.config.base).to(q.dtype)
-        keys = (waves @ self.distance_keys[layer]).view(-1, H, K).permute(1, 2, 0)  # (H, K, distances)
-        by_distance = (q + self.distance_bias[layer]) @ keys  # (B, H, T, distances)
-        index = distances(positions).clamp(min=0).expand_as(logits)
-        content = (k @ self.content_bias[layer]).mT  # (B, H, 1, T)
+        keys = (waves @ self.distance_keys[site.layer]).view(-1, H, K).permute(1, 2, 0)  # (H, K, distances)
+        by_distance = (q + self.distance_bias[site.layer]) @ keys  # (B, H, Tq, distances)
+        index = site.distances.clamp(min=0).expand_as(logits)
+        content = (k @ self.content_bias[site.layer]).mT  # (B, H, 1, Tk)
         scaled: Tensor = (content + by_distance.gather(-1, index)) * K**-0.5
         return logits + scaled

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from embedlab.config.errors import UserError
 from embedlab.config.settings import check_base, setting
-from embedlab.positions.base import Scheme
+from embedlab.positions.base import Scheme, Site
 from embedlab.positions.config import PositionConfig, Shape
 from embedlab.positions.rotary import turn
 
@@ -47,11 +47,11 @@ class Xpos(Scheme):
     config: XposConfig
     beyond = "continues to decay past the window, at angles not seen in training"
 
-    def rotate(self, q: Tensor, k: Tensor, positions: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        K, T = q.size(-1), len(positions)
+    def rotate(self, q: Tensor, k: Tensor, site: Site) -> tuple[Tensor, Tensor]:
+        K, positions = q.size(-1), site.keys
         share = torch.arange(0, K, 2, dtype=torch.float64, device=q.device) / K  # (K/2,), 2m/K
         angles = positions.double()[:, None] * self.config.base**-share  # (T, K/2)
-        from_middle = (positions - positions[T // 2]).double()[:, None] / self.config.scale_base
+        from_middle = (positions - positions[len(positions) // 2]).double()[:, None] / self.config.scale_base
         fade = ((share + 0.4) / 1.4) ** from_middle  # (T, K/2)
         cos, sin = angles.cos(), angles.sin()
         return (
