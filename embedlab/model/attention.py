@@ -31,7 +31,7 @@ def attend(
     fused kernel gives a bias no gradient and falls back to slower explicit logits), or with `exact` (tests), which
     computes them all at once. x (B, T, D) is the layer's normed input, for schemes that read it.
     """
-    T = q.size(-2)
+    T, scale = q.size(-2), q.size(-1) ** -0.5  # a scheme may widen q and k: the scale stays
     if positions is None:
         positions = torch.arange(T, device=q.device)
     hooks = scheme.hooks(layer)
@@ -39,15 +39,17 @@ def attend(
     if "rotate" in hooks:
         q, k = scheme.rotate(q, k, site)
     if exact:
-        return _attend_explicitly(scheme, hooks, q, k, v, site)
+        return _attend_explicitly(scheme, hooks, q, k, v, site, scale)
     if not hooks & EXPLICIT and not ("bias" in hooks and q.device.type == "cpu" and _trains_bias(scheme, site)):
-        return _attend_fused(scheme, hooks, q, k, v, site)
+        return _attend_fused(scheme, hooks, q, k, v, site, scale)
     blocks = []
-    for start in range(0, T, BLOCK):
+    for start in reversed(range(0, T, BLOCK)):
         end = min(start + BLOCK, T)
         rows = q[:, :, start:end]
-        blocks.append(_attend_explicitly(scheme, hooks, rows, k[:, :, :end], v[:, :, :end], site.rows(start, end)))
-    return torch.cat(blocks, dim=-2)
+        blocks.append(
+            _attend_explicitly(scheme, hooks, rows, k[:, :, :end], v[:, :, :end], site.rows(start, end), scale)
+        )
+    return torch.cat(blocks[::-1], dim=-2)
 
 
 def _trains_bias(scheme: Scheme, site: Site) -> bool:
@@ -55,26 +57,31 @@ def _trains_bias(scheme: Scheme, site: Site) -> bool:
     return torch.is_grad_enabled() and scheme.bias(first).requires_grad
 
 
-def _attend_fused(scheme: Scheme, hooks: frozenset[str], q: Tensor, k: Tensor, v: Tensor, site: Site) -> Tensor:
+def _attend_fused(
+    scheme: Scheme, hooks: frozenset[str], q: Tensor, k: Tensor, v: Tensor, site: Site, scale: float
+) -> Tensor:
     K = v.size(-1)
     mask = None
     if "bias" in hooks:
         bias = scheme.bias(site).to(q.dtype).masked_fill(_future(site), -torch.inf)
         mask = bias.expand(q.size(0), -1, -1, -1)  # no copy
-    wider = q.size(-1) - K  # the fused kernels need v as wide as q and k, which a scheme may widen
+    wider = max(q.size(-1) - K, 0)  # the fused kernels need v as wide as q and k, which a scheme may widen
     v = F.pad(v, (0, wider)) if wider else v
-    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, scale=K**-0.5)
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, scale=scale)
     return out[..., :K]
 
 
-def _attend_explicitly(scheme: Scheme, hooks: frozenset[str], q: Tensor, k: Tensor, v: Tensor, site: Site) -> Tensor:
+def _attend_explicitly(
+    scheme: Scheme, hooks: frozenset[str], q: Tensor, k: Tensor, v: Tensor, site: Site, scale: float
+) -> Tensor:
     """q (B, H, Tq, any width), k (B, H, Tk, the same), v (B, H, Tk, K) -> (B, H, Tq, K)."""
     future = _future(site)
-    logits = (q * v.size(-1) ** -0.5) @ k.mT  # (B, H, Tq, Tk)
+    added = torch.zeros_like(future, dtype=q.dtype)
     if "bias" in hooks:
-        logits = logits + scheme.bias(site).to(q.dtype).masked_fill(future, -torch.inf)
-    else:
-        logits = logits.masked_fill(future, -torch.inf)
+        added = scheme.bias(site).to(q.dtype)
+    added = added.masked_fill(future, -torch.inf).expand(*q.shape[:2], -1, -1)  # (B, H, Tq, Tk), no copy
+    scaled = q * scale
+    logits = torch.baddbmm(added.flatten(0, 1), scaled.flatten(0, 1), k.flatten(0, 1).mT).unflatten(0, q.shape[:2])
     if "score" in hooks:
         logits = scheme.score(q, k, logits, site).masked_fill(future, -torch.inf)
     weights = (scheme.weights(logits, site) if "weights" in hooks else logits.softmax(-1)).to(v.dtype)

@@ -7,6 +7,8 @@ rectangles: Tq queries, always the last of the Tk keys at hand, as a `Site` says
 import inspect
 from typing import Any, NamedTuple
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embedlab.config.errors import UserError
@@ -33,6 +35,13 @@ class Site(NamedTuple):
         """δ = i - j for query i and key j: (Tq, Tk), negative for keys after the query."""
         return self.queries[:, None] - self.keys[None, :]
 
+    @property
+    def consecutive(self) -> bool:
+        """Whether the keys are known to follow one another without gaps; asked on a CPU alone, to wait for no GPU."""
+        if self.keys.device.type != "cpu" or not len(self.keys):
+            return False
+        return int(self.keys[-1] - self.keys[0]) == len(self.keys) - 1
+
     def rows(self, start: int, end: int) -> "Site":
         """Return queries start … end - 1 of a site whose queries are its keys, and the keys that they may see."""
         x = None if self.x is None else self.x[:, :end]
@@ -42,6 +51,42 @@ class Site(NamedTuple):
 def square(positions: Tensor, layer: int = 0, x: Tensor | None = None) -> Site:
     """Return the site whose queries and keys are all (T,) `positions`."""
     return Site(positions, positions, layer, x)
+
+
+def rows_of_queries(q: Tensor, table: Tensor, site: Site) -> Tensor:
+    """Return q_i · table[δ(i, j)]: q (B, H, Tq, K), table ([H,] n, K), rows of distances 0 … n - 1 -> (B, H, Tq, Tk).
+
+    Farther keys share the last row; what stands for keys after the query is meaningless. Consecutive positions need no
+    `gather`, whose gradient is slow: with the distances Tk - 1, …, 0, -1 as columns, the entry of (i, j) stands in
+    column Tq - 1 - i + j, which is a row of width Tk in the flattened product.
+    """
+    Tq, Tk, n = len(site.queries), len(site.keys), table.size(-2)
+    if not site.consecutive:
+        return (q @ table.mT).gather(-1, site.distances.clamp(0, n - 1).expand(*q.shape[:2], -1, -1))
+    columns = torch.arange(Tk - 1, -2, -1, device=q.device).clamp(0, n - 1)
+    heads = "h" if table.dim() == 3 else ""  # einsum copies no table for each text, as matmul would
+    products = torch.einsum(f"bhik,{heads}nk->bhin", q, table[..., columns, :])  # (B, H, Tq, Tk + 1)
+    return products.flatten(-2)[..., Tq - 1 : Tq - 1 + Tq * Tk].unflatten(-1, (Tq, Tk))
+
+
+def rows_of_keys(k: Tensor, table: Tensor, site: Site) -> Tensor:
+    """Return k_j · table[δ(i, j)]: k (B, H, Tk, K), table as in `rows_of_queries` -> (B, H, Tq, Tk).
+
+    Consecutive positions go by chunks of Tq keys, each of which meets 2 Tq - 1 distances; in a chunk the entry of
+    (i, j) stands in row j and column Tq - 1 - j + i.
+    """
+    Tq, Tk, n = len(site.queries), len(site.keys), table.size(-2)
+    if not site.consecutive:
+        index = site.distances.clamp(0, n - 1).T.expand(*k.shape[:2], -1, -1)
+        return (k @ table.mT).gather(-1, index).mT
+    ahead = -Tk % Tq  # keys that fill up the first chunk
+    chunks = F.pad(k, (0, 0, ahead, 0)).unflatten(-2, (-1, Tq))  # (B, H, chunks, Tq, K)
+    nearest = torch.arange(Tk - 2 * Tq + ahead + 1, -Tq, -Tq, device=k.device)  # the least distance in each chunk
+    columns = (nearest[:, None] + torch.arange(2 * Tq, device=k.device)).clamp(0, n - 1)
+    heads = "h" if table.dim() == 3 else ""
+    products = torch.einsum(f"bhcjk,{heads}cnk->bhcjn", chunks, table[..., columns, :])  # (B, H, chunks, Tq, 2 Tq)
+    shifted = products.flatten(-2)[..., Tq - 1 : Tq - 1 + Tq * (2 * Tq - 1)].unflatten(-1, (Tq, -1))[..., :Tq]
+    return shifted.permute(0, 1, 4, 2, 3).flatten(-2)[..., ahead:]
 
 
 class Scheme(nn.Module):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from embedlab.config.errors import UserError
 from embedlab.config.settings import at_least, one_of, setting
-from embedlab.positions.base import Scheme, Site
+from embedlab.positions.base import Scheme, Site, rows_of_keys, rows_of_queries
 from embedlab.positions.config import PositionConfig, Shape
 
 SCORES = ("key", "key_query")
@@ -57,13 +57,9 @@ class BertRelative(Scheme):
                 f"a distance of {farthest} tokens is past the table of position=bert_relative, which ends at {L - 1}: "
                 f"shorten the text to {L} tokens or train with a larger data.context_length"
             )
-        past = self.vectors[site.layer, L - 1 :].T  # (K, L), distances 0 … L - 1
-        index = site.distances.clamp(min=0)  # (Tq, Tk)
-        added = (q @ past).gather(-1, index.expand_as(logits))
-        if self.config.scores == "key_query":
-            added = added + (k @ past).gather(-1, index.T.expand_as(logits)).mT
-        scaled: Tensor = added * q.size(-1) ** -0.5
-        return logits + scaled
+        past, scale = self.vectors[site.layer, L - 1 :], q.size(-1) ** -0.5  # (L, K), distances 0 … L - 1
+        logits = logits + rows_of_queries(q * scale, past, site)
+        return logits + rows_of_keys(k * scale, past, site) if self.config.scores == "key_query" else logits
 
     def table(self) -> Tensor:
         return self.vectors[0]

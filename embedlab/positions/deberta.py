@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from embedlab.config.errors import UserError
 from embedlab.config.settings import at_least, setting
-from embedlab.positions.base import Scheme, Site
+from embedlab.positions.base import Scheme, Site, rows_of_keys, rows_of_queries
 from embedlab.positions.config import PositionConfig, Shape
 
 
@@ -85,18 +85,15 @@ class Deberta(Scheme):
         self.queries = nn.Parameter(torch.randn(shape.n_layers, D, D) * D**-0.5)
 
     def score(self, q: Tensor, k: Tensor, logits: Tensor, site: Site) -> Tensor:
-        row = self.get_buffer("row")
-        index = row[site.distances.clamp(0, len(row) - 1)]  # (Tq, Tk)
-        to_distance = (q @ self._project(self.keys[site.layer])).gather(-1, index.expand_as(logits))  # rows: queries
-        to_content = (
-            (k @ self._project(self.queries[site.layer])).gather(-1, index.T.expand_as(logits)).mT
-        )  # rows were keys before .mT
-        scaled: Tensor = (to_distance + to_content) * (3 * q.size(-1)) ** -0.5
-        return logits * 3**-0.5 + scaled
+        vectors = self.vectors[self.get_buffer("row")]  # (max_distance, D)
+        scale = (3 * q.size(-1)) ** -0.5
+        to_distance = rows_of_queries(q * scale, self._project(vectors, self.keys[site.layer]), site)
+        to_content = rows_of_keys(k * scale, self._project(vectors, self.queries[site.layer]), site)
+        return logits * 3**-0.5 + to_distance + to_content
 
-    def _project(self, weight: Tensor) -> Tensor:
-        """Return P W of one layer, split into heads: (H, K, rows)."""
-        return (self.vectors @ weight).view(-1, self.shape.n_heads, self.shape.head_dim).permute(1, 2, 0)
+    def _project(self, vectors: Tensor, weight: Tensor) -> Tensor:
+        """Return P W of one layer, split into heads: (H, distances, K)."""
+        return (vectors @ weight).view(-1, self.shape.n_heads, self.shape.head_dim).transpose(0, 1)
 
     def table(self) -> Tensor:
         return self.vectors

@@ -1,7 +1,7 @@
 """PaTH: a product of reflections between key and query, one for each token between them, set by its content.
 
 logits[i, j] = q_i · H_i H_{i-1} … H_{j+1} k_j / √K, H_t = I - β_t w_t w_tᵀ, w_t of length 1 from W x_t for each
-head and β_t = 2 σ(u · x_t + b). All pairs are computed at once by the UT transform, with the text as one chunk:
+head and β_t = 2 σ(u · x_t + b). Pairs near one another are computed at once by the UT transform:
 A = lower(Q Kᵀ) - lower(Q Wᵀ) (I + strictLower(diag(β) W Wᵀ))⁻¹ diag(β) strictLower(W Kᵀ). This is the plain form: w
 comes from one full matrix, without the paper's low rank and short convolution. x is the layer's normed
 input.
@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from embedlab.positions.base import Scheme, Site
 from embedlab.positions.config import PositionConfig, Shape
+
+CHUNK = 64  # tokens whose reflections are joined
 
 
 @dataclass(slots=True)
@@ -37,7 +39,12 @@ class Path(Scheme):
         self.directions = nn.ModuleList(nn.Linear(D, D, bias=False) for _ in range(shape.n_layers))
         self.strengths = nn.ModuleList(nn.Linear(D, H) for _ in range(shape.n_layers))
 
-    def score(self, q: Tensor, k: Tensor, logits: Tensor, site: Site) -> Tensor:
+    def rotate(self, q: Tensor, k: Tensor, site: Site) -> tuple[Tensor, Tensor]:
+        """Append to each key what `score` needs of its token, and zeros to each query: q · k stays as it is.
+
+        Appended are w, β w, and for each whole chunk of tokens S, its keys reflected by their successors in the chunk,
+        and Y, with which the whole chunk reflects by I - Wᵀ Y.
+        """
         assert site.x is not None, "position=path reads the layer's input: call attend with x"
         B, H, T, K = k.size()
         w = self.directions[site.layer](site.x).view(B, T, H, K).transpose(1, 2)  # (B, H, T, K)
@@ -46,10 +53,41 @@ class Path(Scheme):
         with torch.autocast(q.device.type, enabled=False):
             q, k, w, strength = (part.to(precise) for part in (q, k, w, strength))
             w = F.normalize(w, dim=-1)
-            between = (strength * (w @ w.mT)).tril(-1)  # (B, H, T, T); unitriangular adds its diagonal
-            reached = torch.linalg.solve_triangular(
-                between, strength * (w @ k.mT).tril(-1), upper=False, unitriangular=True
-            )
-            turned = (q @ w.mT).tril(T - q.size(-2)) @ reached
-        reflected: Tensor = turned * K**-0.5
-        return logits - reflected.to(logits.dtype)
+            whole = (T - 1) // CHUNK * CHUNK  # the last chunk is nobody's past
+            parts = (part[:, :, :whole].unflatten(2, (-1, CHUNK)) for part in (k, w, strength * w))
+            S, Y = reflect(*parts)
+            tail = (0, 0, 0, T - whole)
+            k = torch.cat([k, w, strength * w, F.pad(S.flatten(2, 3), tail), F.pad(Y.flatten(2, 3), tail)], dim=-1)
+            return F.pad(q, (0, 4 * K)), k
+
+    def score(self, q: Tensor, k: Tensor, logits: Tensor, site: Site) -> Tensor:
+        Tq, Tk = logits.shape[-2:]
+        K = k.size(-1) // 5
+        start = (Tk - Tq) // CHUNK * CHUNK  # keys before it are in whole chunks
+        with torch.autocast(q.device.type, enabled=False):
+            q, past, near = q[..., :K], k[:, :, :start], k[:, :, start:]
+            k, w, scaled, *_ = near.split(K, dim=-1)
+            reached = (q @ w.mT).tril(Tk - Tq - start)  # (B, H, Tq, Tk - start)
+            solved = solve(scaled, w, torch.cat([(scaled @ k.mT).tril(-1), scaled], dim=-1))
+            turned = reached @ solved  # (B, H, Tq, Tk - start + K)
+            changes = [-turned[..., :-K]]
+            if start:
+                k, w, _, S, Y = past.unflatten(2, (-1, CHUNK)).split(K, dim=-1)  # each (B, H, chunks, CHUNK, K)
+                query, crossed = q - turned[..., -K:], w.mT @ Y  # (B, H, Tq, K), (B, H, chunks, K, K)
+                for chunk in reversed(range(S.size(2))):  # the query crosses one chunk after another
+                    changes.insert(0, query @ S[:, :, chunk].mT - q @ k[:, :, chunk].mT)
+                    query = query - query @ crossed[:, :, chunk]
+            change = torch.cat(changes, dim=-1) * K**-0.5
+        return logits + change.to(logits.dtype)
+
+
+def solve(scaled: Tensor, w: Tensor, right: Tensor) -> Tensor:
+    """Return (I + strictLower(β W Wᵀ))⁻¹ times the right side, where `scaled` is β W (..., T, K)."""
+    between = (scaled @ w.mT).tril(-1)  # its unit diagonal is implied
+    return torch.linalg.solve_triangular(between, right, upper=False, unitriangular=True)
+
+
+def reflect(k: Tensor, w: Tensor, scaled: Tensor) -> tuple[Tensor, Tensor]:
+    """Return S and Y of whole chunks: k, w, β w (B, H, chunks, CHUNK, K) -> two of that shape."""
+    solved = solve(scaled, w, torch.cat([(scaled @ k.mT).tril(-1), scaled], dim=-1))
+    return k - solved[..., : -k.size(-1)].mT @ w, solved[..., -k.size(-1) :]

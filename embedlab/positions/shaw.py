@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from embedlab.config.settings import at_least, setting
-from embedlab.positions.base import Scheme, Site
+from embedlab.positions.base import Scheme, Site, rows_of_queries
 from embedlab.positions.config import PositionConfig, Shape
 
 
@@ -54,10 +54,8 @@ class Shaw(Scheme):
         return frozenset({"score"} if self.value_vectors is None else {"score", "values"})
 
     def score(self, q: Tensor, k: Tensor, logits: Tensor, site: Site) -> Tensor:
-        by_distance = q @ self.keys[site.layer, self.clip :].T  # (B, H, Tq, k + 1), distances 0 … k
-        index = self._rows(site).expand_as(logits)
-        scaled: Tensor = by_distance.gather(-1, index) * q.size(-1) ** -0.5
-        return logits + scaled
+        scaled = q * q.size(-1) ** -0.5
+        return logits + rows_of_queries(scaled, self.keys[site.layer, self.clip :], site)
 
     def values(self, weights: Tensor, v: Tensor, site: Site) -> Tensor:
         assert self.value_vectors is not None

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from embedlab.config.settings import at_least, check_base, setting
-from embedlab.positions.base import Scheme, Site
+from embedlab.positions.base import Scheme, Site, rows_of_queries
 from embedlab.positions.config import PositionConfig, Shape
 from embedlab.positions.sinusoidal import sinusoids
 
@@ -52,9 +52,7 @@ class TransformerXl(Scheme):
         H, K, D = q.size(1), q.size(-1), self.shape.embedding_dim
         farthest = int(site.queries[-1] - site.keys[0])
         waves = sinusoids(torch.arange(farthest + 1, device=q.device), D, self.config.base).to(q.dtype)
-        keys = (waves @ self.distance_keys[site.layer]).view(-1, H, K).permute(1, 2, 0)  # (H, K, distances)
-        by_distance = (q + self.distance_bias[site.layer]) @ keys  # (B, H, Tq, distances)
-        index = site.distances.clamp(min=0).expand_as(logits)
-        content = (k @ self.content_bias[site.layer]).mT  # (B, H, 1, Tk)
-        scaled: Tensor = (content + by_distance.gather(-1, index)) * K**-0.5
-        return logits + scaled
+        keys = (waves @ self.distance_keys[site.layer]).view(-1, H, K).transpose(0, 1)  # (H, distances, K)
+        content = (k @ self.content_bias[site.layer]).mT * K**-0.5  # (B, H, 1, Tk)
+        query = (q + self.distance_bias[site.layer]) * K**-0.5
+        return logits + content + rows_of_queries(query, keys, site)
