@@ -73,10 +73,11 @@ class Path(Scheme):
             changes = [-turned[..., :-K]]
             if start:
                 k, w, _, S, Y = past.unflatten(2, (-1, CHUNK)).split(K, dim=-1)  # each (B, H, chunks, CHUNK, K)
-                query, crossed = q - turned[..., -K:], w.mT @ Y  # (B, H, Tq, K), (B, H, chunks, K, K)
-                for chunk in reversed(range(S.size(2))):  # the query crosses one chunk after another
-                    changes.insert(0, query @ S[:, :, chunk].mT - q @ k[:, :, chunk].mT)
-                    query = query - query @ crossed[:, :, chunk]
+                query = q - turned[..., -K:]
+                chunks = zip(torch.cat([S, k], dim=-1).unbind(2), (w.mT @ Y).unbind(2), strict=True)
+                for both, crossed in reversed(list(chunks)):  # the query crosses one chunk after another
+                    changes.insert(0, torch.cat([query, -q], dim=-1) @ both.mT)
+                    query = query - query @ crossed
             change = torch.cat(changes, dim=-1) * K**-0.5
         return logits + change.to(logits.dtype)
 
