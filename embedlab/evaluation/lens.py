@@ -66,7 +66,8 @@ class Watched(Composed):
 
 
 def join(blocks: list[Tensor], future: float) -> Tensor:
-    """Join blocks (B, H, Tq, Tk) of queries into (B, H, T, T); keys past the end of a block get `future`."""
+    """Join blocks (B, H, Tq, Tk) of queries in any order into (B, H, T, T), with `future` for keys past a block."""
+    blocks = sorted(blocks, key=lambda block: block.size(-1))
     T = blocks[-1].size(-1)
     return torch.cat([F.pad(block, (0, T - block.size(-1)), value=future) for block in blocks], dim=-2)
 

@@ -33,7 +33,7 @@ class Site(NamedTuple):
     @property
     def distances(self) -> Tensor:
         """δ = i - j for query i and key j: (Tq, Tk), negative for keys after the query."""
-        return self.queries[:, None] - self.keys[None, :]
+        return distances(self.queries, self.keys)
 
     @property
     def consecutive(self) -> bool:
@@ -46,6 +46,11 @@ class Site(NamedTuple):
         """Return queries start … end - 1 of a site whose queries are its keys, and the keys that they may see."""
         x = None if self.x is None else self.x[:, :end]
         return Site(self.queries[start:end], self.keys[:end], self.layer, x)
+
+
+def distances(queries: Tensor, keys: Tensor) -> Tensor:
+    """Return δ = i - j for query i and key j: (Tq,), (Tk,) -> (Tq, Tk)."""
+    return queries[:, None] - keys[None, :]
 
 
 def square(positions: Tensor, layer: int = 0, x: Tensor | None = None) -> Site:
