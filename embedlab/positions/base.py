@@ -77,20 +77,21 @@ def rows_of_queries(q: Tensor, table: Tensor, site: Site) -> Tensor:
 def rows_of_keys(k: Tensor, table: Tensor, site: Site) -> Tensor:
     """Return k_j · table[δ(i, j)]: k (B, H, Tk, K), table as in `rows_of_queries` -> (B, H, Tq, Tk).
 
-    Consecutive positions go by chunks of Tq keys, each of which meets 2 Tq - 1 distances; in a chunk the entry of
-    (i, j) stands in row j and column Tq - 1 - j + i.
+    Consecutive positions go by chunks of C keys, each of which meets Tq + C - 1 distances; in a chunk the entry of
+    (i, j) stands in row j and column C - 1 - j + i. The fewer keys in a chunk, the fewer products are not needed.
     """
     Tq, Tk, n = len(site.queries), len(site.keys), table.size(-2)
     if not site.consecutive:
         index = site.distances.clamp(0, n - 1).T.expand(*k.shape[:2], -1, -1)
         return (k @ table.mT).gather(-1, index).mT
-    ahead = -Tk % Tq  # keys that fill up the first chunk
-    chunks = F.pad(k, (0, 0, ahead, 0)).unflatten(-2, (-1, Tq))  # (B, H, chunks, Tq, K)
-    nearest = torch.arange(Tk - 2 * Tq + ahead + 1, -Tq, -Tq, device=k.device)  # the least distance in each chunk
-    columns = (nearest[:, None] + torch.arange(2 * Tq, device=k.device)).clamp(0, n - 1)
+    C = min(16, Tq)
+    ahead = -Tk % C  # what fills up the first chunk
+    chunks = F.pad(k, (0, 0, ahead, 0)).unflatten(-2, (-1, C))  # (B, H, chunks, C, K)
+    nearest = torch.arange(Tk + ahead - Tq - C + 1, 1 - Tq - C, -C, device=k.device)  # least distance in each chunk
+    columns = (nearest[:, None] + torch.arange(Tq + C, device=k.device)).clamp(0, n - 1)
     heads = "h" if table.dim() == 3 else ""
-    products = torch.einsum(f"bhcjk,{heads}cnk->bhcjn", chunks, table[..., columns, :])  # (B, H, chunks, Tq, 2 Tq)
-    shifted = products.flatten(-2)[..., Tq - 1 : Tq - 1 + Tq * (2 * Tq - 1)].unflatten(-1, (Tq, -1))[..., :Tq]
+    products = torch.einsum(f"bhcjk,{heads}cnk->bhcjn", chunks, table[..., columns, :])  # (B, H, chunks, C, Tq + C)
+    shifted = products.flatten(-2)[..., C - 1 : C - 1 + C * (Tq + C - 1)].unflatten(-1, (C, -1))[..., :Tq]
     return shifted.permute(0, 1, 4, 2, 3).flatten(-2)[..., ahead:]
 
 
