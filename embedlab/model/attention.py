@@ -1,6 +1,20 @@
 """Causal attention with the hooks of a positional scheme, called from here alone.
 
 B batch, H heads, T window, K head width; Tq queries of a block, Tk keys up to its end.
+
+Explicit attention goes by blocks of queries, which see only the keys up to their end: half of the products, in a
+working set that fits a cache. The last block comes first, so that memory freed by a block is large enough for the next.
+CPU milliseconds of a training step at T = 1,024 (4,096 tokens, width 64, 2 layers, 4 heads, one thread; with fused
+attention and no positions 120):
+
+    queries in a block      32     64    128   all
+    t5                     337    279    281   760
+    shaw                   332    288    291  1402
+    deberta                754    615    714  2840
+    cope                   856    857    956  4027
+    path                  1116    901    773  6041
+
+(`all` is version 0.2.0, which also gathered or solved what is now shifted or joined in chunks.)
 """
 
 import torch
@@ -9,7 +23,7 @@ from torch import Tensor
 
 from embedlab.positions.base import Scheme, Site, square
 
-BLOCK = 64  # queries of a block of explicit attention
+BLOCK = 64  # queries in a block of explicit attention; measured above
 EXPLICIT = {"score", "weights", "values"}  # hooks that need the logits or weights themselves
 
 
@@ -53,6 +67,7 @@ def attend(
 
 
 def _trains_bias(scheme: Scheme, site: Site) -> bool:
+    """Return whether the bias needs a gradient, from its first row alone."""
     first = site.rows(0, 1)
     return torch.is_grad_enabled() and scheme.bias(first).requires_grad
 
@@ -74,7 +89,7 @@ def _attend_fused(
 def _attend_explicitly(
     scheme: Scheme, hooks: frozenset[str], q: Tensor, k: Tensor, v: Tensor, site: Site, scale: float
 ) -> Tensor:
-    """q (B, H, Tq, any width), k (B, H, Tk, the same), v (B, H, Tk, K) -> (B, H, Tq, K)."""
+    """Attend from q (B, H, Tq, any width) to k (B, H, Tk, the same) and v (B, H, Tk, K): (B, H, Tq, K)."""
     future = _future(site)
     added = torch.zeros_like(future, dtype=q.dtype)
     if "bias" in hooks:
