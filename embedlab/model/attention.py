@@ -96,7 +96,7 @@ def _attend_explicitly(
         added = scheme.bias(site).to(q.dtype)
     added = added.masked_fill(future, -torch.inf).expand(*q.shape[:2], -1, -1)  # (B, H, Tq, Tk), no copy
     scaled = q * scale
-    logits = torch.baddbmm(added.flatten(0, 1), scaled.flatten(0, 1), k.flatten(0, 1).mT).unflatten(0, q.shape[:2])
+    logits = torch.baddbmm(added.flatten(0, 1), scaled.flatten(0, 1), k.flatten(0, 1).mT).view(added.shape)
     if "score" in hooks:
         logits = scheme.score(q, k, logits, site).masked_fill(future, -torch.inf)
     weights = (scheme.weights(logits, site) if "weights" in hooks else logits.softmax(-1)).to(v.dtype)

@@ -71,7 +71,7 @@ def rows_of_queries(q: Tensor, table: Tensor, site: Site) -> Tensor:
     columns = torch.arange(Tk - 1, -2, -1, device=q.device).clamp(0, n - 1)
     heads = "h" if table.dim() == 3 else ""  # einsum copies no table for each text, as matmul would
     products = torch.einsum(f"bhik,{heads}nk->bhin", q, table[..., columns, :])  # (B, H, Tq, Tk + 1)
-    return products.flatten(-2)[..., Tq - 1 : Tq - 1 + Tq * Tk].unflatten(-1, (Tq, Tk))
+    return products.flatten(-2)[..., Tq - 1 : Tq - 1 + Tq * Tk].view(*q.shape[:-1], Tk)
 
 
 def rows_of_keys(k: Tensor, table: Tensor, site: Site) -> Tensor:
@@ -86,12 +86,13 @@ def rows_of_keys(k: Tensor, table: Tensor, site: Site) -> Tensor:
         return (k @ table.mT).gather(-1, index).mT
     C = min(16, Tq)
     ahead = -Tk % C  # what fills up the first chunk
-    chunks = F.pad(k, (0, 0, ahead, 0)).unflatten(-2, (-1, C))  # (B, H, chunks, C, K)
+    chunks = F.pad(k, (0, 0, ahead, 0)).view(*k.shape[:2], -1, C, k.size(-1))  # (B, H, chunks, C, K)
     nearest = torch.arange(Tk + ahead - Tq - C + 1, 1 - Tq - C, -C, device=k.device)  # least distance in each chunk
     columns = (nearest[:, None] + torch.arange(Tq + C, device=k.device)).clamp(0, n - 1)
     heads = "h" if table.dim() == 3 else ""
     products = torch.einsum(f"bhcjk,{heads}cnk->bhcjn", chunks, table[..., columns, :])  # (B, H, chunks, C, Tq + C)
-    shifted = products.flatten(-2)[..., C - 1 : C - 1 + C * (Tq + C - 1)].unflatten(-1, (C, -1))[..., :Tq]
+    rows = products.flatten(-2)[..., C - 1 : C - 1 + C * (Tq + C - 1)]
+    shifted = rows.view(*rows.shape[:-1], C, -1)[..., :Tq]
     return shifted.permute(0, 1, 4, 2, 3).flatten(-2)[..., ahead:]
 
 

@@ -2,7 +2,9 @@
 
 logits[i, j] = q_i · H_i H_{i-1} … H_{j+1} k_j / √K, H_t = I - β_t w_t w_tᵀ, w_t of length 1 from W x_t for each
 head and β_t = 2 σ(u · x_t + b). Pairs near one another are computed at once by the UT transform:
-A = lower(Q Kᵀ) - lower(Q Wᵀ) (I + strictLower(diag(β) W Wᵀ))⁻¹ diag(β) strictLower(W Kᵀ). This is the plain form: w
+A = lower(Q Kᵀ) - lower(Q Wᵀ) (I + strictLower(diag(β) W Wᵀ))⁻¹ diag(β) strictLower(W Kᵀ). Earlier
+keys go by chunks of 64 tokens: each key is reflected to the end of its chunk, and a query crosses whole chunks one by
+one. This is the plain form: w
 comes from one full matrix, without the paper's low rank and short convolution. x is the layer's normed
 input.
 
@@ -53,8 +55,8 @@ class Path(Scheme):
         with torch.autocast(q.device.type, enabled=False):
             q, k, w, strength = (part.to(precise) for part in (q, k, w, strength))
             w = F.normalize(w, dim=-1)
-            whole = (T - 1) // CHUNK * CHUNK  # the last chunk is nobody's past
-            parts = (part[:, :, :whole].unflatten(2, (-1, CHUNK)) for part in (k, w, strength * w))
+            whole = (T - 1) // CHUNK * CHUNK  # the last chunk is in no query's past
+            parts = (part[:, :, :whole].reshape(B, H, -1, CHUNK, K) for part in (k, w, strength * w))
             S, Y = reflect(*parts)
             tail = (0, 0, 0, T - whole)
             k = torch.cat([k, w, strength * w, F.pad(S.flatten(2, 3), tail), F.pad(Y.flatten(2, 3), tail)], dim=-1)
@@ -66,26 +68,29 @@ class Path(Scheme):
         start = (Tk - Tq) // CHUNK * CHUNK  # keys before it are in whole chunks
         with torch.autocast(q.device.type, enabled=False):
             q, past, near = q[..., :K], k[:, :, :start], k[:, :, start:]
-            k, w, scaled, *_ = near.split(K, dim=-1)
+            k, w, scaled, *_ = near.chunk(5, dim=-1)
             reached = (q @ w.mT).tril(Tk - Tq - start)  # (B, H, Tq, Tk - start)
             solved = solve(scaled, w, torch.cat([(scaled @ k.mT).tril(-1), scaled], dim=-1))
             turned = reached @ solved  # (B, H, Tq, Tk - start + K)
             changes = [-turned[..., :-K]]
             if start:
-                k, w, _, S, Y = past.unflatten(2, (-1, CHUNK)).split(K, dim=-1)  # each (B, H, chunks, CHUNK, K)
+                k, w, _, S, Y = past.reshape(*k.shape[:2], -1, CHUNK, 5 * K).chunk(
+                    5, dim=-1
+                )  # each (B, H, chunks, CHUNK, K)
                 query = q - turned[..., -K:]
                 chunks = zip(torch.cat([S, k], dim=-1).unbind(2), (w.mT @ Y).unbind(2), strict=True)
                 for both, crossed in reversed(list(chunks)):  # the query crosses one chunk after another
                     changes.insert(0, torch.cat([query, -q], dim=-1) @ both.mT)
                     query = query - query @ crossed
-            change = torch.cat(changes, dim=-1) * K**-0.5
+            change: Tensor = torch.cat(changes, dim=-1) * K**-0.5
         return logits + change.to(logits.dtype)
 
 
 def solve(scaled: Tensor, w: Tensor, right: Tensor) -> Tensor:
     """Return (I + strictLower(β W Wᵀ))⁻¹ times the right side, where `scaled` is β W (..., T, K)."""
     between = (scaled @ w.mT).tril(-1)  # its unit diagonal is implied
-    return torch.linalg.solve_triangular(between, right, upper=False, unitriangular=True)
+    solved: Tensor = torch.linalg.solve_triangular(between, right, upper=False, unitriangular=True)
+    return solved
 
 
 def reflect(k: Tensor, w: Tensor, scaled: Tensor) -> tuple[Tensor, Tensor]:
