@@ -2,11 +2,10 @@
 
 logits[i, j] = q_i · H_i H_{i-1} … H_{j+1} k_j / √K, H_t = I - β_t w_t w_tᵀ, w_t of length 1 from W x_t for each
 head and β_t = 2 σ(u · x_t + b). Pairs near one another are computed at once by the UT transform:
-A = lower(Q Kᵀ) - lower(Q Wᵀ) (I + strictLower(diag(β) W Wᵀ))⁻¹ diag(β) strictLower(W Kᵀ). Earlier
-keys go by chunks of 64 tokens: each key is reflected to the end of its chunk, and a query crosses whole chunks one by
-one. This is the plain form: w
-comes from one full matrix, without the paper's low rank and short convolution. x is the layer's normed
-input.
+A = lower(Q Kᵀ) - lower(Q Wᵀ) (I + strictLower(diag(β) W Wᵀ))⁻¹ diag(β) strictLower(W Kᵀ). Earlier keys
+go by chunks of 64 tokens: each key is reflected to the end of its chunk, and a query crosses whole chunks one by one.
+This is the plain form: w comes from one full matrix, without the paper's low rank and short convolution. x is the
+layer's normed input.
 
 Source: Yang et al. 2025, "PaTH Attention: Position Encoding via Accumulating Householder Transformations" (arXiv
 2505.16381), section 3. D² + H(D + 1) parameters a layer. Reference: a slow loop of the product.
@@ -56,23 +55,23 @@ class Path(Scheme):
             q, k, w, strength = (part.to(precise) for part in (q, k, w, strength))
             w = F.normalize(w, dim=-1)
             whole = (T - 1) // CHUNK * CHUNK  # the last chunk is in no query's past
-            parts = (part[:, :, :whole].reshape(B, H, -1, CHUNK, K) for part in (k, w, strength * w))
-            S, Y = reflect(*parts)
-            tail = (0, 0, 0, T - whole)
-            k = torch.cat([k, w, strength * w, F.pad(S.flatten(2, 3), tail), F.pad(Y.flatten(2, 3), tail)], dim=-1)
-            return F.pad(q, (0, 4 * K)), k
+            widened = [k, w, strength * w]
+            if whole:
+                S, Y = reflect(*(part[:, :, :whole].reshape(B, H, -1, CHUNK, K) for part in widened))
+                widened += [F.pad(part.flatten(2, 3), (0, 0, 0, T - whole)) for part in (S, Y)]
+            return F.pad(q, (0, K * (len(widened) - 1))), torch.cat(widened, dim=-1)
 
     def score(self, q: Tensor, k: Tensor, logits: Tensor, site: Site) -> Tensor:
         Tq, Tk = logits.shape[-2:]
-        K = k.size(-1) // 5
+        K = self.shape.head_dim
         start = (Tk - Tq) // CHUNK * CHUNK  # keys before it are in whole chunks
         with torch.autocast(q.device.type, enabled=False):
             q, past, near = q[..., :K], k[:, :, :start], k[:, :, start:]
-            k, w, scaled, *_ = near.chunk(5, dim=-1)
+            k, w, scaled = near[..., : 3 * K].chunk(3, dim=-1)
             reached = (q @ w.mT).tril(Tk - Tq - start)  # (B, H, Tq, Tk - start)
-            solved = solve(scaled, w, torch.cat([(scaled @ k.mT).tril(-1), scaled], dim=-1))
-            turned = reached @ solved  # (B, H, Tq, Tk - start + K)
-            changes = [-turned[..., :-K]]
+            right = (scaled @ k.mT).tril(-1)
+            turned = reached @ solve(scaled, w, torch.cat([right, scaled], dim=-1) if start else right)
+            changes = [-turned[..., : Tk - start]]
             if start:
                 k, w, _, S, Y = past.reshape(*k.shape[:2], -1, CHUNK, 5 * K).chunk(
                     5, dim=-1
