@@ -1,168 +1,236 @@
-"""The command line around training: compose, check, train; every mistake is one short message.
+"""The command line of training: compose the config, check it, train; every mistake is one short message.
 
-Nothing heavy is imported before the config is known to be right.
+Nothing slow is imported before the config is checked.
 """
 
-import contextlib
 import json
 import logging
-import multiprocessing
+import math
 import os
-import shutil
+import re
+import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig, read_write
 
-from embedlab import sweep
 from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
-from embedlab.config.help import choices_help, settings_help
+from embedlab.config.home import expand_user, is_utf8
+from embedlab.config.optional import REPLACED, replaced_launcher
+from embedlab.config.overrides import escape_literal, override, quote_values, unquote
+from embedlab.config.paths import absolute_paths, with_values
+from embedlab.config.program import program
 from embedlab.config.tree import CONF
-from embedlab.distributed.launcher import device_count, train_on
-from embedlab.positions import config_class
+from embedlab.data.finished import finished_results
+from embedlab.distributed.launcher import device_count, train_in_processes
 from embedlab.positions.check import check_config, register
-from embedlab.runs.folder import ERROR, LOCK, ElsewhereError, job_folder, lock_folder, quoted, results_of, write_error
+from embedlab.runs.escaping import printable
+from embedlab.runs.folder import OTHER_SWEEP, FolderInUseError, lock_folder, write_error
 from embedlab.runs.full_disk import full_disk, report_full_disk
-from embedlab.runs.signals import STATUSES, at_once, handled_by, requeue_on_timeout
-from embedlab.sweep.processes import exit_with_parent, stopped
+from embedlab.runs.ownership import ERROR, check_folder, check_sweep, claim, is_marked
+from embedlab.runs.read_config import recorded_overrides
+from embedlab.runs.record import computed_values, record
+from embedlab.runs.results import diverged_line
+from embedlab.runs.rollback import Rollback
+from embedlab.runs.signals import STATUSES, exit_at_once, handle_signals, requeue_on_timeout
+from embedlab.runs.streams import accept_any_text
 from embedlab.sweep.progress import time_left
 
 log = logging.getLogger("embedlab")
+FLAGS = (("-r", "--run"), ("-m", "--multirun"), ("-c", "--cfg"), ("-i", "--info"), ("-sc", "--shell-completion"))
+rollbacks: list[Rollback] = []  # of this command's run; CheckOutputFolder adds it, since Hydra passes nothing to jobs
+OVERRIDE = re.compile(r"[^-=][^=]*=|~[^/]*$")  # KEY=VALUE, +KEY=VALUE, ~KEY; never an option
 
 
 def main() -> None:
-    """`python train.py`: Hydra's command line over `job`; exit status 1 and one line for a user's mistake."""
+    """Run `python train.py` by Hydra, with `job`; exit with status 1 and one line for a UserError."""
+    accept_any_text()
     register()
-    OmegaConf.register_new_resolver("choices_help", lambda: choices_help(CONF), replace=True)
-    OmegaConf.register_new_resolver(
-        "settings_help", lambda name, file: settings_help(config_class(name, file)), replace=True
-    )
-    OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
-    sys.path.append(str(Path(sweep.__file__).parent / "on_path"))  # where Hydra finds our sweeper
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on, instead of printing them in its own way
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors, instead of printing them in its own way
     try:
-        sys.argv[1:] = expand_resume(sys.argv[1:])
-        with report_full_disk(Path("output_dir")):  # Hydra itself writes there first
+        check_flags(sys.argv[1:])
+        sys.argv[1:] = quote_values(arrange(expand_resume(sys.argv[1:])))
+        with report_full_disk(Path("output_dir")):  # Hydra writes there first
             hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
-    except (UserError, HydraException, OmegaConfBaseException) as error:
-        if wants_traceback:
-            raise
-        sys.exit(f"error: {error if isinstance(error, UserError) else explain(error)}")
-    except BrokenPipeError:  # `--help | head`: nobody reads on
+    except BrokenPipeError:  # as in `--help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except Exception as error:  # Hydra's errors, and those of Python for strange values
+        if wants_traceback:
+            raise
+        sys.exit(printable(f"error: {error if isinstance(error, UserError) else explain(error)}"))
+
+
+def check_flags(arguments: list[str]) -> None:
+    """Raise UserError for Hydra flags that exclude each other, for which Hydra itself prints a traceback."""
+    given = [flag for names in FLAGS if (flag := next((name for name in names if name in arguments), None))]
+    if len(given) > 1:
+        raise UserError(f"{' and '.join(given)} do not go together: leave one of them out")
 
 
 def expand_resume(arguments: list[str]) -> list[str]:
-    """`resume=FOLDER` as the settings that the run in FOLDER was given, and its folder."""
+    """Replace `resume=FOLDER` by the overrides and the folder of the run in FOLDER. Raises UserError if it has none."""
     given = [argument for argument in arguments if argument.startswith("resume=")]
     if not given:
         return arguments
-    folder = Path(given[-1].removeprefix("resume=")).expanduser()
-    overrides = folder / ".hydra" / "overrides.yaml"
-    if not overrides.is_file():
+    folder = Path(os.path.abspath(expand_user(unquote(given[-1].removeprefix("resume=")), "resume")))
+    if not (folder / ".hydra" / "overrides.yaml").is_file():
         raise UserError(f"{given[-1]} holds no .hydra/overrides.yaml: give the folder of an interrupted run")
-    recorded = [str(override) for override in OmegaConf.load(overrides)]
-    one_run = ["hydra.mode=RUN", f"hydra.run.dir={quoted(str(folder))}"]  # a job of a sweep goes on by itself
-    return [*recorded, *(argument for argument in arguments if argument not in given), *one_run]
+    one_run = ["hydra.mode=RUN", override("hydra.run.dir", str(folder))]  # a job of a sweep is resumed alone
+    return [*recorded_overrides(folder), *(argument for argument in arguments if argument not in given), *one_run]
+
+
+def arrange(arguments: list[str]) -> list[str]:
+    """Return the arguments with Hydra's options first, so that `seed=1 -m position=none,alibi` is a sweep too.
+
+    Raises UserError for an option that Hydra does not know.
+    """
+    overrides = [word for word in arguments if OVERRIDE.match(word)]
+    options = [word for word in arguments if word not in overrides]
+    known = {name for action in get_args_parser()._actions for name in action.option_strings}
+    for word in options:
+        name, equals, _ = word.partition("=")
+        if re.match(r"--?[a-z]", word) and not any(option.startswith(name) for option in known):
+            listed = f"`{program('train')} --hydra-help` lists all"
+            remedy = f"write {word.lstrip('-')}, without dashes" if equals else listed
+            raise UserError(f"{word} is no option: {remedy}")
+    return [*options, *overrides]
 
 
 def job(cfg: DictConfig) -> float:
-    """One run, or one job of a sweep; gives the validation loss back, for sweepers that optimise."""
+    """Run once, or one job of a sweep; return the validation loss, for sweepers that optimise."""
+    accept_any_text()  # a launcher's process has not called main
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     folder = Path(HydraConfig.get().runtime.output_dir)
-    if stopped:
-        raise SystemExit(stopped[0])
-    if in_sweep and multiprocessing.current_process().name != "MainProcess":
-        exit_with_parent()
     try:
-        with requeue_on_timeout(), handled_by(at_once), report_full_disk(folder):
+        with requeue_on_timeout(), handle_signals(exit_at_once), report_full_disk(folder):
+            claim(folder)
             return run_or_skip(cfg, folder, wait=bool(HydraConfig.get().sweeper.get("wait")))
-    except ElsewhereError:
+    except FolderInUseError:
         if in_sweep:
             raise
-        sys.exit(f"error: another process works in {folder}: wait for it, or give another folder")
+        for one in rollbacks:
+            one.restore_record()
+        sys.exit(printable(f"error: another process works in {folder}: wait for it, or give another folder"))
     except SystemExit as stop:
-        if stop.code in STATUSES and in_sweep:
-            stopped.append(stop.code)
-        elif stop.code in STATUSES:
-            log.info("to go on: python train.py resume=%s", folder)
+        if stop.code in STATUSES and not in_sweep:
+            log.info("to resume: %s resume=%s", program("train"), folder)
         raise
     except Exception as error:
-        if in_sweep:  # into the job's own folder and log; the sweep goes on to its other jobs
-            line = write_error(folder, error)
+        if in_sweep:  # into the job's own folder and log; the sweep continues with its other jobs
+            line = write_error(folder, error) if is_marked(folder) else str(error)  # else it is not a folder of ours
             log.error("error: %s", line)
             raise JobFailedError(line) from None
         if isinstance(error, UserError):
-            remove_empty_run(folder)
+            restore_folder()
             here = f" with resume={folder}" if full_disk(error) and folder.exists() else ""
-            sys.exit(f"error: {error}{here}")
-        raise
+            sys.exit(printable(f"error: {error}{here}"))
+        if isinstance(error, BrokenPipeError):
+            raise
+        sys.exit(printable(f"error: {write_error(folder, error)}; the traceback is in {folder / ERROR}"))
 
 
 def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
-    """Train unless that is done already; ElsewhereError where another process is at it."""
+    """Train unless the run has finished. Raises FolderInUseError if another process is training it."""
+    values = computed_values(cfg)  # once: ${now:%f} differs the next time
+    cfg = with_values(cfg, escape_literal(values))
+    values |= absolute_paths(cfg, Path(HydraConfig.get().runtime.cwd))
+    cfg = with_values(cfg, escape_literal(values))
     config = check_config(cfg)
     with lock_folder(folder, wait):
-        told = HydraConfig.get().sweeper
-        if label := told.get("label"):
-            log.info("%s%s", label, time_left(folder.parent, told.begun, told.jobs))
-        if (results := results_of(folder, config)) is not None:
+        sweeper = HydraConfig.get().sweeper
+        if label := sweeper.get("label"):
+            log.info("%s%s", label, time_left(folder.parent, sweeper.begun, sweeper.jobs))
+        if (results := finished_results(folder, config, remedy())) is not None:
             log.info("%s was finished before, skipped", folder)
         else:
+            record(folder, cfg, HydraConfig.get().overrides.task, values)
             (folder / ERROR).unlink(missing_ok=True)
             if (n := device_count(config)) > 1:
-                train_on(n, folder)
+                train_in_processes(n, folder)
             else:
-                from embedlab.evaluation import measure
-                from embedlab.sweep.isolation import isolated  # torch and Lightning: seconds that a mistyped
+                from embedlab.evaluation import measure  # torch and Lightning: seconds that a mistyped
                 from embedlab.training.run import train  # setting and a finished job need not wait for
 
-                with isolated():
-                    train(config, measure)
+                train(config, measure)
             results = json.loads((folder / "results.json").read_bytes())
-    return float(results["val"]["loss"])
+    if line := diverged_line(results):
+        if HydraConfig.get().mode != RunMode.MULTIRUN:
+            sys.exit(printable(f"error: {line}"))
+        log.warning("%s", line)
+        return math.nan
+    loss = results["val"]["loss"]
+    return math.nan if loss is None else loss
 
 
 class JobFailedError(Exception):
-    """What a job's process tells the sweep; the traceback lies in the job's folder."""
+    """The error of a job, passed to the sweep; the traceback is in the job's folder."""
 
 
-def remove_empty_run(folder: Path) -> None:
-    """Take back what Hydra wrote before the run failed, unless the run itself has written there."""
-    own = {".hydra", LOCK, f"{HydraConfig.get().job.name}.log"}
-    if {path.name for path in folder.iterdir()} <= own:
-        for name in own:
-            path = folder / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        folder.rmdir()
-        with contextlib.suppress(OSError):  # other runs of the day
-            folder.parent.rmdir()
-            folder.parents[1].rmdir()
+def remedy() -> str:
+    """Return the remedy if a folder holds a finished run with other settings."""
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        return OTHER_SWEEP
+    given = {override.partition("=")[0]: override for override in HydraConfig.get().overrides.task}
+    return f"for these, start a new run: {program('train')} {shlex.join(given.values())}"
+
+
+def restore_folder() -> None:
+    """Restore the run's folder as it was before this command, if the command failed before the run began."""
+    for one in rollbacks:
+        one.restore_folder(log=f"{HydraConfig.get().job.name}.log")
 
 
 class CheckOutputFolder(Callback):
-    """Ask before Hydra does whether the outputs can be written, and say so in one line where not."""
+    """Check, before Hydra writes, that outputs can be written and overwrite nothing; else exit with one line."""
 
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
-        self._check(config, config.hydra.run.dir)
+        self._prepare(config, "run", check_folder)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
-        self._check(config, config.hydra.sweep.dir)
+        if (launcher := config.hydra.runtime.choices["hydra/launcher"]) in REPLACED:
+            sys.exit(f"error: {replaced_launcher(launcher)}")
+        self._prepare(config, "sweep", check_sweep)
 
-    def _check(self, config: DictConfig, folder: str) -> None:
+    def _prepare(self, config: DictConfig, kind: str, check: Callable[[Path], None]) -> None:
         try:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            sys.exit(
-                f"error: output_dir={config.output_dir} cannot be written ({error.strerror}): "
-                "give a folder of yours, as output_dir=~/embedlab-outputs"
-            )
+            folder = whole_folder(config, kind)
+            if kind == "run":
+                rollbacks[:] = [Rollback(Path(folder))]
+            make_folder(config, kind, Path(folder), check)
+        except UserError as error:  # Hydra would turn it into a warning
+            sys.exit(printable(f"error: {error}"))
+        with read_write(config.hydra):
+            config.hydra[kind].dir = folder
+
+
+def whole_folder(config: DictConfig, kind: str) -> str:
+    """Return hydra.run.dir or hydra.sweep.dir with ~ replaced. Raises UserError if TensorBoard cannot write there."""
+    folder = expand_user(config.hydra[kind].dir, f"hydra.{kind}.dir")
+    if not is_utf8(os.path.abspath(folder)):
+        raise UserError(
+            f"{folder} is not UTF-8 to this Python, and TensorBoard cannot write there: give another folder, "
+            "or PYTHONUTF8=1 before the command"
+        )
+    return folder
+
+
+def make_folder(config: DictConfig, kind: str, folder: Path, check: Callable[[Path], None]) -> None:
+    """Make the folder. Raises UserError if `check` refuses it or it cannot be written."""
+    try:
+        check(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        inside = Path(config.output_dir) in folder.parents
+        given = f"output_dir={config.output_dir}" if inside else f"hydra.{kind}.dir={folder}"
+        raise UserError(
+            f"{given} cannot be written ({error.strerror}): give one of your folders, as output_dir=~/embedlab-outputs"
+        ) from error

@@ -1,4 +1,4 @@
-"""TensorBoard in a real browser, for tests and for the README's pictures. Nothing but the loopback is spoken to."""
+"""TensorBoard in a real browser, for tests and for the pages' pictures. Nothing but the loopback is spoken to."""
 
 import shutil
 import socket

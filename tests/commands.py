@@ -1,4 +1,4 @@
-"""Sweeps as a person gives them: real processes, tiny models."""
+"""Run commands as users do: real processes, tiny models."""
 
 import subprocess
 import sys
@@ -15,25 +15,26 @@ Command = Callable[..., list[str]]
 
 @pytest.fixture
 def command(tiny: list[str], tmp_path: Path) -> Command:
-    """command("-m", "seed=1,2"): the whole command line; outputs go to tmp_path."""
+    """Return command("-m", "seed=1,2"), which gives the command line of train.py; outputs go to tmp_path."""
     return lambda *arguments: command_line([*tiny, *arguments], tmp_path)
 
 
 def command_line(arguments: list[str], output_dir: Path) -> list[str]:
+    """Return the command line of train.py, with -m first."""
     fixed = ["callbacks.hparams=null", "callbacks.layout=null", f"output_dir={output_dir}"]
     return [sys.executable, "train.py", *sorted([*fixed, *arguments], key=lambda argument: argument != "-m")]
 
 
-def left_alone_by(arguments: list[str], top: Path) -> Path:
-    """Job folders of a sweep that nobody disturbs, run to its end below `top`."""
-    sweep = Started(command_line(arguments, top), top / "told")
-    assert sweep.end()[0] == 0, sweep.told
+def run_undisturbed(arguments: list[str], top: Path) -> Path:
+    """Run a sweep to its end below `top`, without signals or failures, and return the folder of its jobs."""
+    sweep = Started(command_line(arguments, top), top / "output")
+    assert sweep.end()[0] == 0, sweep.output
     return top / "sweeps" / "default"
 
 
 @pytest.fixture
 def run(command: Command) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run it to its end; stdout holds both streams."""
+    """Return run("-m", …), which runs the command to its end; stdout holds both streams."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -45,11 +46,11 @@ def run(command: Command) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture
 def start(command: Command, tmp_path: Path) -> Iterator[Callable[..., Started]]:
-    """start("-m", …, PACE="0.5"): the command beside the test, with an environment."""
+    """Return start("-m", …, PACE="0.5"), which starts the command in the background with an environment."""
     all_started: list[Started] = []
 
     def start(*arguments: str, **environment: str) -> Started:
-        log = tmp_path / f"told_{len(all_started)}"
+        log = tmp_path / f"output_{len(all_started)}"
         resumed = arguments[0].startswith("resume=")  # all settings come from the folder
         line = [*command()[:2], *arguments] if resumed else command(*arguments)
         all_started.append(Started(line, log, **environment))

@@ -11,8 +11,8 @@ from hypothesis import settings
 from embedlab.config.tree import Config
 from embedlab.positions.check import check_config, register
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tests run beside one another
-settings.register_profile("embedlab", deadline=None)  # machines are shared: time decides nothing
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tests may run in parallel
+settings.register_profile("embedlab", deadline=None)  # machines are shared, so that times vary
 settings.load_profile("embedlab")
 
 ROOT = Path(__file__).parents[1]
@@ -21,7 +21,7 @@ pytest_plugins = ["tests.commands", "tests.tiny"]  # fixtures of tests that star
 
 @pytest.fixture
 def make_config(tmp_path: Path) -> Callable[..., Config]:
-    """make_config("position=none", …): the typed config that `python train.py position=none …` runs with."""
+    """Return make_config("position=none", …), the typed config of `python train.py position=none …`."""
     register()
 
     def make(*overrides: str) -> Config:
@@ -34,14 +34,14 @@ def make_config(tmp_path: Path) -> Callable[..., Config]:
 
 @pytest.fixture(scope="session")
 def corpora() -> Path:
-    """Folder of the-verdict.txt and tinyshakespeare.txt."""
+    """Return the folder of the-verdict.txt and tinyshakespeare.txt."""
     folder = ROOT.parent / "shared" / "corpora"
     if not folder.is_dir():
-        pytest.skip("no ../shared/corpora beside the repository: the texts to check against are not here")
+        pytest.skip("no ../shared/corpora beside the repository: the texts to compare with are missing")
     return folder
 
 
 @pytest.fixture(scope="session")
 def verdict(corpora: Path) -> str:
-    """Edith Wharton, The Verdict."""
+    """Return the text of The Verdict, by Edith Wharton."""
     return (corpora / "the-verdict.txt").read_text(encoding="utf-8")

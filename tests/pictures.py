@@ -1,4 +1,4 @@
-"""Make the README's pictures: `python -m tests.pictures` trains seven small runs and photographs TensorBoard.
+"""Make the pictures of README and docs: `python -m tests.pictures` trains seven small runs and takes screenshots.
 
 Needs Chromium and playwright (see tests/browser.py). Ten minutes on two cores; `--outputs FOLDER` photographs runs that
 are there already: one below runs/, a sweep below sweeps/. `--report report.html` photographs a comparison alone.

@@ -1,4 +1,4 @@
-"""A command that runs beside the test: its jobs watched, signals sent, whatever it started looked for."""
+"""Start a command in the background, watch its jobs, send it signals, and find all processes that it started."""
 
 import os
 import signal
@@ -12,16 +12,16 @@ import torch
 
 from tests.conftest import ROOT
 
-LONG = 240  # seconds: the machine may be busy
+LONG = 240  # seconds; the machine may be busy
 
 
 class Started:
-    """A command line in a session of its own, as from a terminal."""
+    """A command in its own session, as from a terminal."""
 
     def __init__(self, command: list[str], log: Path, **environment: str) -> None:
-        self.mark = uuid.uuid4().hex  # all that it starts inherit it, whatever session or parent they have
+        self.mark = uuid.uuid4().hex  # inherited by all processes that it starts, whatever their session or parent
         self.log = log
-        with open(log, "wb") as file:  # no pipe: a process left behind would hold it open
+        with open(log, "wb") as file:  # not a pipe, which a process left behind would hold open
             self.process = subprocess.Popen(
                 command,
                 cwd=ROOT,
@@ -32,22 +32,24 @@ class Started:
             )
 
     @property
-    def told(self) -> str:
+    def output(self) -> str:
+        """What the command has printed so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def wait_for(self, happened: Callable[[], bool]) -> None:
+        """Wait until `happened()` is true; fail if the command ends first."""
         until = time.monotonic() + LONG
         while not happened():
-            assert self.process.poll() is None, self.told
-            assert time.monotonic() < until, self.told
+            assert self.process.poll() is None, self.output
+            assert time.monotonic() < until, self.output
             time.sleep(0.05)
 
     def stop(self, number: signal.Signals) -> None:
-        """SIGINT to the whole process group, as a terminal's Ctrl-C; others to the one process."""
+        """Send SIGINT to the process group, as Ctrl-C in a terminal does, other signals to the process alone."""
         (os.killpg if number == signal.SIGINT else os.kill)(self.process.pid, number)
 
     def end(self) -> tuple[int, float]:
-        """(exit status, seconds until nothing that it started was left)."""
+        """Wait, and return (exit status, seconds until all processes that it started were gone)."""
         started = time.monotonic()
         status = self.process.wait(LONG)
         while left := self.alive():
@@ -56,19 +58,19 @@ class Started:
         return status, time.monotonic() - started
 
     def alive(self) -> list[int]:
-        """Processes that it started, at any remove; [] where the system does not tell (no /proc)."""
+        """Return the pids of all processes that it started, directly or not; [] without /proc."""
         found = []
         for path in Path("/proc").glob("[0-9]*"):
             try:
                 ours = self.mark.encode() in (path / "environ").read_bytes()
-            except OSError:  # gone meanwhile, or a zombie
+            except OSError:  # it has ended, or is a zombie
                 continue
             if ours:
                 found.append(int(path.name))
         return found
 
     def kill(self) -> None:
-        """Leave nothing to the tests after a failed one."""
+        """Kill all its processes, so that none outlives a failed test."""
         for pid in (self.process.pid, *self.alive()):
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -77,13 +79,13 @@ class Started:
         self.process.wait()
 
 
-def steps_told(folder: Path) -> int:
-    """How many lines of progress the job has written by now, over all its starts."""
+def count_progress_lines(folder: Path) -> int:
+    """Return how many lines of progress the job has logged so far, over all its starts."""
     log = folder / "train.log"
     return log.read_text(encoding="utf-8").count(" steps/s, ") if log.exists() else 0
 
 
 def last_step(folder: Path) -> int:
-    """Of last.ckpt; 0 before there is one."""
+    """Return the step of last.ckpt, or 0 before there is one."""
     path = folder / "checkpoints" / "last.ckpt"
     return int(torch.load(path, weights_only=True)["global_step"]) if path.exists() else 0

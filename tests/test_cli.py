@@ -1,4 +1,4 @@
-"""`python train.py` as people type it: help, mistakes, odd folders."""
+"""`python train.py` as users type it: help, mistakes, unusual folders."""
 
 import os
 import subprocess
@@ -27,14 +27,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run_main(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """run_main("seed=-1", …): what `python train.py seed=-1 …` says of a mistake, in this process."""
+    """Return run_main("seed=-1", …), which gives the error message of `python train.py seed=-1 …`, in this process."""
 
     def run(*overrides: str) -> str:
         monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
         monkeypatch.setattr(sys, "argv", ["train.py", *overrides])
         with pytest.raises(SystemExit) as exit_:
             cli.main()
-        return str(exit_.value.code)  # a text: Python prints it on stderr and ends with exit status 1
+        return str(exit_.value.code)  # a text, which Python prints on stderr, with exit status 1
 
     return run
 
@@ -63,7 +63,7 @@ def test_help_names_choices_settings_and_examples(tmp_path: Path) -> None:
     assert "schema" not in text
 
 
-MISTAKES = [  # overrides, what the one line must hold
+MISTAKES = [  # overrides, parts of the one line
     (["model.embeding_dim=3"], ["model.embeding_dim=3", "did you mean model.embedding_dim?"]),
     (["model.embedding_dim=abc"], ["model.embedding_dim=abc", "Integer"]),
     (["model.embedding_dim=0"], ["model.embedding_dim=0", "at least 1"]),
@@ -106,7 +106,7 @@ def test_a_mistake_is_one_line(
 
 
 @pytest.mark.parametrize("mistake", ["model.embeding_dim=3", "data.stride=0", "position.past_end=wrap"])
-def test_a_mistake_is_told_before_torch_is_imported(tmp_path: Path, mistake: str) -> None:
+def test_a_mistake_is_reported_before_torch_is_imported(tmp_path: Path, mistake: str) -> None:
     run = train(tmp_path, mistake)
     assert run.returncode == 1
     assert message(run).startswith("error: ")
@@ -115,7 +115,7 @@ def test_a_mistake_is_told_before_torch_is_imported(tmp_path: Path, mistake: str
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_the_traceback_stays_available(tmp_path: Path) -> None:
+def test_the_traceback_is_available(tmp_path: Path) -> None:
     run = train(tmp_path, "model.embedding_dim=abc", HYDRA_FULL_ERROR="1")
     assert run.returncode == 1
     assert "Traceback" in run.stderr
@@ -129,7 +129,7 @@ def test_unwritable_output_folder(tmp_path: Path) -> None:
     assert len(message(run).splitlines()) == 1
 
 
-LATE_MISTAKES = [  # what only the text itself can tell
+LATE_MISTAKES = [  # mistakes that only the text itself shows
     ("missing.txt", None, ["corpus.path=", "missing.txt", "does not exist"]),
     ("empty.txt", b"", ["corpus=files", "is empty", "empty.txt"]),
     ("short.txt", b"two words", ["data.context_length", "64"]),
@@ -151,8 +151,8 @@ def test_a_bad_text_is_one_line_and_leaves_nothing(
     assert not list(here.rglob("outputs/runs/*"))
 
 
-@pytest.mark.parametrize(("launcher", "extra"), [("joblib", "joblib"), ("slurm", "slurm"), ("local", "slurm")])
-def test_a_launcher_that_is_not_installed_says_how_to_get_it(tmp_path: Path, launcher: str, extra: str) -> None:
+@pytest.mark.parametrize(("launcher", "package"), [("slurm", "hydra-submitit-launcher")])
+def test_a_launcher_that_is_not_installed_names_its_package(tmp_path: Path, launcher: str, package: str) -> None:
     script = (
         "import sys, warnings; warnings.simplefilter('ignore')  # Hydra warns of plugins that cannot be imported\n"
         "for name in ('joblib', 'submitit'): sys.modules[f'hydra_plugins.hydra_{name}_launcher'] = None\n"
@@ -163,11 +163,21 @@ def test_a_launcher_that_is_not_installed_says_how_to_get_it(tmp_path: Path, lau
         command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
     )
     assert run.returncode == 1
-    assert run.stderr.startswith(f"error: hydra/launcher={launcher} is not installed: pip install -e '.[{extra}]'")
+    assert run.stderr.startswith(f"error: hydra/launcher={launcher} is not installed: pip install {package} brings it")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_help_that_nobody_reads_to_its_end_says_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("launcher", ["basic", "joblib", "local", "submitit_local"])
+def test_a_replaced_launcher_names_the_new_setting(tmp_path: Path, launcher: str) -> None:
+    run = train(tmp_path, "-m", f"hydra/launcher={launcher}", "seed=1,2")
+    assert run.returncode == 1
+    (said,) = [line for line in run.stderr.splitlines() if not line.startswith("import time:")]
+    assert said.startswith(f"error: hydra/launcher={launcher} is no longer there: leave it out")
+    assert "hydra.launcher.n_jobs=NUMBER" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_into_a_closed_pipe_prints_no_error(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "train.py"), "--help"]
     run = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert run.stdout is not None

@@ -1,4 +1,4 @@
-"""`python -m embedlab.evaluate`: an old checkpoint measured anew; mistakes told in one line, before torch is loaded."""
+"""`python -m embedlab.evaluate`: measure a checkpoint again; report mistakes in one line, before torch is loaded."""
 
 import json
 import os
@@ -33,12 +33,12 @@ evaluation: {length_factors: [1, 2], max_tokens: 64}
 trainer: {}
 logger: {}
 callbacks: {}
-"""  # of a version that knew fewer evaluation settings
+"""  # of a version with fewer evaluation settings
 
 
 @pytest.fixture
 def run_folder(tmp_path: Path) -> Path:
-    """All that the checks look at, without weights."""
+    """A run's folder with all that the checks read, without weights."""
     (tmp_path / ".hydra").mkdir()
     (tmp_path / ".hydra" / "config.yaml").write_text(CONFIG)
     (tmp_path / "checkpoints").mkdir()
@@ -55,11 +55,11 @@ def test_config_of_the_run_with_changes(run_folder: Path) -> None:
     assert config.position.past_end == "clamp"
     assert config.evaluation.length_factors == [0.5, 4]
     assert config.evaluation.max_tokens == 64  # the run's own
-    assert config.evaluation.sliding_step > 0  # unknown then: from conf/evaluation/default.yaml
+    assert config.evaluation.sliding_step > 0  # a newer setting: from conf/evaluation/default.yaml
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "expected"),
     [
         ("evaluation.max_token=1", "Key 'max_token' not in 'EvaluationConfig'"),
         ("evaluation.max_tokens=abc", "evaluation.max_tokens=abc: Value 'abc'"),
@@ -71,10 +71,10 @@ def test_config_of_the_run_with_changes(run_folder: Path) -> None:
         ("position.clip=3", "position=learned: +clip names no setting"),
     ],
 )
-def test_wrong_settings(run_folder: Path, override: str, told: str) -> None:
+def test_wrong_settings(run_folder: Path, override: str, expected: str) -> None:
     with pytest.raises(UserError) as caught:
         changed_config(run_folder, [override])
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -86,7 +86,7 @@ def test_foreign_configs(run_folder: Path, text: str) -> None:
 
 
 def test_wrong_folders(run_folder: Path) -> None:
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         read_results(run_folder / "nowhere")
     for text in ("", "{", "[]", "{}"):
         (run_folder / "results.json").write_text(text)
@@ -105,8 +105,8 @@ def test_wrong_folders(run_folder: Path) -> None:
         changed_config(run_folder, [])
 
 
-def test_mistakes_are_told_without_torch(run_folder: Path) -> None:
-    """A traceback or an import of torch would show in what this prints."""
+def test_mistakes_are_reported_without_torch(run_folder: Path) -> None:
+    """The output would show a traceback or an import of torch."""
     code = (
         "import sys; from embedlab.evaluate import main\n"
         "try: main([sys.argv[1], 'evaluation.max_tokens=0'])\n"
@@ -117,7 +117,7 @@ def test_mistakes_are_told_without_torch(run_folder: Path) -> None:
     assert done.stderr == "error: evaluation.max_tokens=0 is too small: give at least 1\n"
 
 
-def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
     assert ended.value.code == 0
@@ -127,8 +127,8 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.slow
-def test_measured_anew(tmp_path: Path) -> None:
-    """The same numbers as the run's own where nothing is changed; new ones where it is; nothing where it cannot be."""
+def test_a_run_is_measured_again(tmp_path: Path) -> None:
+    """The run's own numbers if nothing is changed, other ones if something is, none if that is impossible."""
     text = tmp_path / "a.txt"
     text.write_text("the cat sat on the mat and the mat sat on the cat. " * 200)
     overrides = ("corpus=files", f"corpus.path={text}", f"cache_dir={tmp_path / 'cache'}", "evaluation.max_tokens=256")
@@ -136,30 +136,39 @@ def test_measured_anew(tmp_path: Path) -> None:
     subprocess.run(train, cwd=ROOT, env=ENV, capture_output=True, check=True)
     (path,) = tmp_path.glob("runs/*/*/results.json")
 
-    def evaluate(*settings: str) -> tuple[str, dict[str, Any]]:
+    def evaluate(*settings: str) -> tuple[str, dict[str, Any] | None]:
+        """Return the output, and the content of the file that the evaluation adds."""
+        before = set(path.parent.glob("evaluated/*"))
         command = [sys.executable, "-m", "embedlab.evaluate", str(path.parent), *settings]
         done = subprocess.run(command, cwd=ROOT, env=ENV, capture_output=True, text=True)
-        return (done.stdout if done.returncode == 0 else done.stderr), json.loads(path.read_text())
+        assert path.read_bytes() == original
+        (new,) = set(path.parent.glob("evaluated/*")) - before or {None}
+        assert (new is not None) == (done.returncode == 0)
+        return (done.stdout, json.loads(new.read_text())) if new else (done.stderr, None)
 
-    first = json.loads(path.read_text())
+    original = path.read_bytes()
+    first = json.loads(original)
     shown, again = evaluate()
+    assert again is not None
     assert "Longer contexts" in shown
+    assert str(path.parent / "evaluated") in shown
     assert again.pop("evaluated")["command"].endswith(str(path.parent))
     assert {**again, "eval_tokens_per_second": first["eval_tokens_per_second"]} == first
     _, changed = evaluate("evaluation.length_factors=[1,3]")
+    assert changed is not None
     assert [e["context_length"] for e in changed["extrapolation"]] == [32, 32, 96, 96]
     assert changed["config"]["evaluation"]["length_factors"] == [1, 3]
     assert (changed["train_seconds"], changed["command"]) == (first["train_seconds"], first["command"])
-    assert not [file.name for file in path.parent.iterdir() if file.name.startswith(".results")]
+    assert len(list(path.parent.glob("evaluated/*"))) == 2, "each evaluation keeps its own"
 
     best = path.parent / "checkpoints" / "best.ckpt"
     best.write_bytes(best.read_bytes()[:1000])  # cut off, as by a full disk
-    shown, untouched = evaluate()
+    shown, nothing = evaluate()
     assert shown.startswith(f"error: {best} does not fit this run's model")
     assert shown.count("\n") == 1
-    assert untouched == changed
+    assert nothing is None
 
     text.write_text("another text altogether, long enough to be cut into its three pieces. " * 200)
-    shown, untouched = evaluate()
+    shown, nothing = evaluate()
     assert shown.startswith("error: corpus=files is another text than the run's")
-    assert untouched == changed
+    assert nothing is None

@@ -1,4 +1,4 @@
-"""Exported tables, read by the libraries that they are for."""
+"""Exported tables, read by the libraries that use them."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from safetensors import safe_open
 
 from embedlab import export
+from embedlab.config.errors import UserError
 from embedlab.config.tree import TokenizerConfig
 from embedlab.data.token_labels import raw
 from embedlab.data.tokenizer import load_tokenizer
@@ -20,7 +21,7 @@ WEIGHT = torch.randn(VOCAB, D, generator=torch.Generator().manual_seed(0))
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A run's folder with what the export reads."""
+    """A run's folder with the files that the export reads."""
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / ".hydra").mkdir()
     torch.save({"state_dict": {"model.tokens.weight": WEIGHT}}, tmp_path / "checkpoints" / "best.ckpt")
@@ -50,7 +51,7 @@ def test_safetensors(run: Path, tokens: list[bytes]) -> None:
         assert [raw(label) for label in file.metadata()["labels"].split("\n")] == tokens
 
 
-def test_npy_and_tsv_with_labels_beside(run: Path, tokens: list[bytes]) -> None:
+def test_npy_and_tsv_with_a_file_of_labels(run: Path, tokens: list[bytes]) -> None:
     for form, read in (("npy", np.load), ("tsv", lambda path: np.loadtxt(path, dtype=np.float32, delimiter="\t"))):
         table, labels = export.export(run, form)
         assert (read(table) == WEIGHT.numpy()).all()
@@ -58,7 +59,7 @@ def test_npy_and_tsv_with_labels_beside(run: Path, tokens: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("form", ["word2vec", "safetensors", "npy"])
-def test_a_new_run_takes_the_table_back(run: Path, form: str) -> None:
+def test_a_new_run_reads_the_table(run: Path, form: str) -> None:
     path = export.export(run, form)[0]
     tokenizer = load_tokenizer(TokenizerConfig("gpt2", VOCAB), run / "cache")
     assert torch.equal(load_table(str(path), tokenizer, D), WEIGHT)
@@ -70,16 +71,34 @@ def test_the_command_prints_what_it_wrote(run: Path, capsys: pytest.CaptureFixtu
     assert not [*run.glob(".mine*")]
 
 
-def test_last_weights_where_nothing_was_validated(run: Path) -> None:
+def test_an_existing_file_is_never_overwritten(run: Path) -> None:
+    first = {path: path.read_bytes() for path in export.export(run, "npy", run / "mine.npy")}
+    assert set(export.export(run, "npy", run / "mine.npy")) == set(first), "the same again is no change"
+    (run / "mine.labels.txt").write_text("edited")
+    (run / "mine.npy").unlink()
+    with pytest.raises(UserError, match=r"--to .*mine\.labels\.txt is there already and holds something else"):
+        export.export(run, "npy", run / "mine.npy")
+    assert not (run / "mine.npy").exists(), "one of two files is no export"
+    assert (run / "mine.labels.txt").read_text() == "edited"
+    (run / "broken.txt").symlink_to(run / "nowhere.txt")
+    (run / "folder.txt").mkdir()
+    for target in ("broken.txt", "folder.txt"):
+        with pytest.raises(UserError, match="is there already"):
+            export.export(run, "word2vec", run / target)
+    assert not (run / "nowhere.txt").exists()
+    assert not [*run.glob(".mine*"), *run.glob(".broken*")]
+
+
+def test_last_weights_if_nothing_was_validated(run: Path) -> None:
     (run / "checkpoints" / "best.ckpt").rename(run / "checkpoints" / "last.ckpt")
     assert export.export(run, "npy")
 
 
-def test_mistakes_are_told_in_one_line(run: Path, tmp_path: Path) -> None:
+def test_mistakes_are_reported_in_one_line(run: Path, tmp_path: Path) -> None:
     for arguments, message in (
         (
             [str(tmp_path / "nowhere")],
-            r"error: .*nowhere is no run's folder: give one that holds checkpoints/best.ckpt",
+            r"error: .*nowhere is not a run's folder: give one with checkpoints/best.ckpt",
         ),
         ([str(run), "--to", str(tmp_path / "no" / "x.txt")], "error: --to .* there is no folder"),
     ):

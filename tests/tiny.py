@@ -1,4 +1,4 @@
-"""A run small enough to be trained twenty times over, that has all that makes going on hard."""
+"""A run small enough to train many times, with all that makes resuming difficult."""
 
 import random
 from pathlib import Path
@@ -10,7 +10,7 @@ WORDS = ["time", "river", "stone", "position", "of", "the", "and", "a", "learned
 
 @pytest.fixture(scope="session")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A generated text of 20 kB."""
+    """Return the path of a generated text of 20 kB."""
     draw = random.Random(0)
     paragraphs = (" ".join(draw.choices(WORDS, k=60)) + "." for _ in range(60))
     path = tmp_path_factory.mktemp("text") / "text.txt"
@@ -20,7 +20,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(text: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Overrides of a run of 16 steps, 7 an epoch, with dropout, validated within epochs and at their ends."""
+    """Return overrides of a run of 16 steps, 7 an epoch, with dropout, validated within epochs and at their ends."""
     return [
         "corpus=files",
         f"corpus.path={text}",

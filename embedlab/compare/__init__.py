@@ -1,0 +1,1 @@
+"""Comparison of finished runs: read their results, rank them with statistics, and write tables, charts and a report."""

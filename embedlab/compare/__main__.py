@@ -1,4 +1,4 @@
-"""`python -m embedlab.compare FOLDER…`: which setting is better, and how sure are we?"""
+"""`python -m embedlab.compare FOLDER…`: find out which setting is better, and how sure that is."""
 
 import argparse
 import os
@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedlab.config.errors import UserError
+from embedlab.config.program import program
+from embedlab.runs.atomic_write import atomic_path
+from embedlab.runs.escaping import one_line
+from embedlab.runs.streams import accept_any_text
 
 if TYPE_CHECKING:
     from embedlab.compare.comparison import Comparison
@@ -18,83 +22,85 @@ CHARTED = 4  # rankings (corpora, tokenizers) that get charts
 
 ABOUT = """Compare finished runs: ranking, differences from a baseline with corrected p-values, figures and a report.
 
-Give any mix of runs and sweeps. What varies between them is found by itself, seeds are averaged, and whatever is
-unfinished, failed or unreadable is named and left out."""
+Give any mix of runs and sweeps. The settings that vary are found automatically, seeds are averaged, and unfinished,
+failed or unreadable runs are listed and excluded."""
 
-EXAMPLES = """examples:
-  python -m embedlab.compare outputs/sweeps/positions
+EXAMPLES = f"""examples:
+  {program("compare")} outputs/sweeps/positions
       every scheme of a sweep; writes outputs/sweeps/positions/comparison/report.html
-  python -m embedlab.compare outputs --where position=rotary,alibi,none --where model.embedding_dim=64
-      some of all runs
-  python -m embedlab.compare outputs --baseline rotary --metric test.loss
+  {program("compare")} outputs --where position=rotary,alibi,none --where model.embedding_dim=64
+      only some of the runs
+  {program("compare")} outputs --baseline rotary --metric test.loss
       differences from rotary, in nats per token
-  python -m embedlab.compare outputs --by position
-      schemes averaged over whatever else varies
-  python -m embedlab.compare outputs --metric extrapolation.512
+  {program("compare")} outputs --by position
+      schemes, averaged over all other settings that vary
+  {program("compare")} outputs --metric extrapolation.512
       ranked by bits per byte at a context of 512 tokens (sliding windows; add .non_overlapping for the other protocol)
 
-exit status: 0 all compared; 1 something was left out or refused, and is named; 2 the command cannot be understood"""
+exit status: 0 all compared; 1 something was excluded or refused, and is listed; 2 the command is wrong"""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command's options."""
-    found = argparse.ArgumentParser(
-        "python -m embedlab.compare",
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command's options."""
+    parser = argparse.ArgumentParser(
+        program("compare"),
         description=ABOUT,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    found.add_argument("folders", nargs="+", metavar="FOLDER", help="a run, a sweep, or any folder above them")
-    found.add_argument(
+    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="a run, a sweep, or any folder above them")
+    parser.add_argument(
         "--metric",
         metavar="KEY",
-        help="a number of results.json to rank by, as test.loss "
+        help="the number of results.json to rank by, for example test.loss "
         "(default: test.bits_per_byte, which compares across tokenizers)",
     )
-    found.add_argument(
+    parser.add_argument(
         "--by",
         metavar="KEY",
         action="append",
         default=[],
-        help="a setting that makes rows; may be repeated, the first is held against the baseline "
+        help="a setting that makes rows; may be repeated, and the first one names the baseline "
         "(default: all that vary, the scheme first)",
     )
-    found.add_argument(
+    parser.add_argument(
         "--where",
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="only runs with this setting; KEY=A,B takes either; may be repeated",
+        help="only runs with this setting; KEY=A,B accepts either; may be repeated",
     )
-    found.add_argument(
+    parser.add_argument(
         "--baseline",
         metavar="NAME",
-        help="what differences are taken from (default: none where the scheme none is there, else the first by name)",
+        help="the row or value that others are compared with (default: the scheme none, else the first by name)",
     )
-    found.add_argument(
+    parser.add_argument(
         "--output",
         metavar="DIR",
-        help="where to write (default: FOLDER/comparison for one folder, ./comparison for several or for a single run)",
+        help="output folder (default: FOLDER/comparison for one folder, ./comparison for several or for a single run)",
     )
-    return found
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status."""
+    """Run the command and return its exit status."""
+    accept_any_text()
     given = sys.argv[1:] if arguments is None else list(arguments)
-    options = parser().parse_args(given)
+    options = make_parser().parse_args(given)
+    options.folders = [os.path.expanduser(folder) for folder in options.folders]  # a shell does not expand a quoted ~
     try:
-        return _compare(options, "python -m embedlab.compare " + shlex.join(given))
+        return _compare(options, f"{program('compare')} " + shlex.join(given))
     except UserError as error:
-        print(f"embedlab.compare: {error}", file=sys.stderr)
+        print(f"embedlab.compare: {one_line(str(error))}", file=sys.stderr)
         return USAGE
-    except BrokenPipeError:  # `| head` has read enough
+    except BrokenPipeError:  # the reader closed the pipe, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PARTLY
-    except OSError as error:  # a disk that is full, a folder without rights
-        place = f"{error.filename!a}: " if error.filename else ""
-        print(f"embedlab.compare: {place}{error.strerror}; give another --output", file=sys.stderr)
+    except OSError as error:  # a full disk, a folder without write permission
+        path = f"{error.filename!a}: " if error.filename else ""
+        print(f"embedlab.compare: {path}{error.strerror}; give another --output", file=sys.stderr)
         return PARTLY
 
 
@@ -103,28 +109,29 @@ def _compare(options: argparse.Namespace, command: str) -> int:
 
     from embedlab.compare import fairness, outputs, reading, terminal_table
     from embedlab.compare.comparison import compare
+    from embedlab.compare.finished_run import clean
 
     console = Console(width=None if sys.stdout.isatty() else terminal_table.PIPED, highlight=False)
     errors = Console(
         stderr=True, width=None if sys.stderr.isatty() else terminal_table.PIPED, highlight=False, soft_wrap=True
     )
-    runs, left = reading.read(options.folders)
+    runs, excluded = reading.read(options.folders)
     if not runs:
-        terminal_table.left_out(left, errors)
+        terminal_table.show_excluded(excluded, errors)
         print("embedlab.compare: no finished run below these folders", file=sys.stderr)
         return PARTLY
-    folder = _output(options)
+    folder = _output_folder(options)
     comparison = compare(
-        runs, left, metric=options.metric, by=options.by, where=options.where, baseline=options.baseline
+        runs, excluded, metric=options.metric, by=options.by, where=options.where, baseline=options.baseline
     )
     comparison.notes = fairness.notes(comparison)
     refused = fairness.refusals(comparison)
-    outputs.prepare(folder)
+    outputs.prepare_folder(folder)
     terminal_table.show(comparison, refused, console)
-    terminal_table.left_out(comparison.left, errors)
+    terminal_table.show_excluded(comparison.excluded, errors)
     _write(comparison, refused, folder, command)
-    print(f"\nWritten to {reading.clean(str(folder))}: {', '.join(outputs.NAMES)}, figures/", flush=True)
-    return PARTLY if comparison.left or refused else FINE
+    print(f"\nWritten to {clean(str(folder))}: {', '.join(outputs.FILES)}, figures/", flush=True)
+    return PARTLY if comparison.excluded or refused else FINE
 
 
 def _write(comparison: "Comparison", refused: list[str], folder: Path, command: str) -> None:
@@ -134,22 +141,24 @@ def _write(comparison: "Comparison", refused: list[str], folder: Path, command: 
     styles = style_of(comparison)
     several = len(comparison.groups) > 1
     drawn = [
-        list(charts(comparison, group, styles, f"{place}_" if several else "")) if place <= CHARTED else []
-        for place, group in enumerate(comparison.groups, 1)
+        list(charts(comparison, group, styles, f"{number}_" if several else "")) if number <= CHARTED else []
+        for number, group in enumerate(comparison.groups, 1)
     ]
-    outputs.clear_figures(folder)
-    names = []
-    for chart in (chart for group in drawn for chart in group):
-        (folder / "figures" / f"{chart.name}.svg").write_text(chart.svg, encoding="utf-8")
-        (folder / "figures" / f"{chart.name}.png").write_bytes(chart.png)
-        names += [f"{chart.name}.svg", f"{chart.name}.png"]
-    outputs.write(comparison, folder, refused, names)
-    outputs.write_whole(folder / "report.html", report.page(comparison, refused, drawn, styles, command))
+    all_drawn = [chart for group in drawn for chart in group]
+    names = [f"{chart.name}.{kind}" for chart in all_drawn for kind in ("svg", "png")]
+    outputs.refuse_foreign_figures(folder, names)
+    outputs.remove_earlier_figures(folder)
+    outputs.write_tables(comparison, folder, refused, names)
+    for chart in all_drawn:
+        outputs.write_text(folder / "figures" / f"{chart.name}.svg", chart.svg)
+        with atomic_path(folder / "figures" / f"{chart.name}.png") as path:
+            path.write_bytes(chart.png)
+    outputs.write_text(folder / "report.html", report.render_page(comparison, refused, drawn, styles, command))
 
 
-def _output(options: argparse.Namespace) -> Path:
+def _output_folder(options: argparse.Namespace) -> Path:
     if options.output:
-        return Path(options.output)
+        return Path(options.output).expanduser()
     top = Path(options.folders[0])
     alone = len(options.folders) == 1 and top.is_dir()
     is_run = (top / "results.json").exists() or (top / ".hydra").exists()

@@ -1,16 +1,16 @@
-"""Rows of a ranking, and the runs that may be ranked together."""
+"""The rows of a ranking, and groups of runs that may be ranked together."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from embedlab.compare import statistics
-from embedlab.compare.reading import Run
+from embedlab.compare.finished_run import Run
 
-Trial = tuple[tuple[str, float], ...]  # (setting, value) of what is tuned: learning rate, scale of the bias
+Trial = tuple[tuple[str, float], ...]  # (key, value) of each tuned setting: learning rate, scale of the bias
 
 
-def shown(trial: Trial) -> str:
-    """`lr 0.002, scale 8`."""
+def format_trial(trial: Trial) -> str:
+    """Format as `lr 0.002, scale 8`."""
     return ", ".join(f"{key.rpartition('.')[2]} {value:g}" for key, value in trial)
 
 
@@ -18,19 +18,21 @@ def shown(trial: Trial) -> str:
 class Row:
     """One setting of a ranking."""
 
-    keys: dict[str, Any]  # the varying settings that make it
+    keys: dict[str, Any]  # {key: value} that identifies the row
     label: str
     colour_key: str  # rows that share it (a scheme at several widths) share a colour
-    runs: list[Run]  # those that count: of the trial chosen, with a finite metric
-    lost: int  # runs without a finite metric
+    runs: list[Run]  # those with a finite metric, of the chosen trial
+    without_number: int  # runs without a finite metric
     by_seed: dict[int, float]
     mean: statistics.Mean
     tuned: Trial | None = None  # chosen by validation from `tried`
     tried: dict[Trial, list[Run]] = field(default_factory=dict)
-    spread: float | None = None  # validation figure of the worst trial less that of the best
+    spread: float | None = None  # validation score of the worst trial minus that of the best
     is_baseline: bool = False
     baseline: str = ""
     difference: statistics.Difference | None = None
+    unpaired: list[int] = field(default_factory=list)  # seeds in `mean` but in no pair of `difference`
+    unpaired_baseline: list[int] = field(default_factory=list)  # the same for the baseline's mean
     p: float | None = None  # Holm-corrected
     more_seeds: int | None = None
 
@@ -39,21 +41,28 @@ class Row:
         """Whether the difference from the baseline is beyond chance at statistics.LEVEL."""
         return self.p is not None and self.p < statistics.LEVEL
 
+    @property
+    def outside_pairs(self) -> str:
+        """`7 of rotary; 1 of none`: seeds in the means but not in the difference; "" if there are none."""
+        sides = ((self.unpaired, self.label), (self.unpaired_baseline, self.baseline))
+        return "; ".join(f"{', '.join(map(str, seeds))} of {label}" for seeds, label in sides if seeds)
+
     def average(self, *keys: str) -> float | None:
-        """Mean over the runs of another number of results.json."""
+        """Return the mean over the runs of another number of results.json; None if no run has it."""
         found = [value for run in self.runs if (value := run.number(*keys)) is not None]
         return sum(found) / len(found) if found else None
 
 
 @dataclass(slots=True)
 class Group:
-    """Runs that may be ranked together, best row first."""
+    """Runs that may be ranked together; rows from best to worst."""
 
-    reason: dict[str, str]  # what they share that other groups do not
+    reason: dict[str, str]  # {key: value} that these runs share and other groups do not
     rows: list[Row]
     runs: list[Run]
     baseline: str = ""
 
     @property
     def title(self) -> str:
+        """`corpus a@1234abcd, tokenizer bytes`; "" if there is one group."""
         return ", ".join(f"{key} {value}" for key, value in self.reason.items())

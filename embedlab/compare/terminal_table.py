@@ -1,4 +1,4 @@
-"""The ranking in the terminal. Text of runs goes in as `Text`, so that rich reads no markup in it."""
+"""The ranking in the terminal. Text from runs is passed as `Text`, so that rich reads no markup in it."""
 
 from collections.abc import Sequence
 
@@ -9,19 +9,28 @@ from rich.table import Table
 from rich.text import Text
 
 from embedlab.compare.comparison import Comparison
-from embedlab.compare.reading import Left
+from embedlab.compare.reading import Excluded
 from embedlab.compare.rows import Group
-from embedlab.compare.verdict import cells, decimals, headings, more, p_value, plain, plus_minus, verdict
+from embedlab.compare.verdict import (
+    cells,
+    decimals_for,
+    format_more_seeds,
+    format_number,
+    format_p,
+    format_plus_minus,
+    headings,
+    verdict,
+)
 
 ROWS = 40  # more are in comparison.csv
 NOTES = 12
-WIDE = 110  # columns of a terminal that bear the following too
+WIDE = 110  # columns of a terminal that also shows the following
 WIDE_ONLY = ("parameters", "tokens/s")
-PIPED = 160  # columns when nobody sees a terminal
+PIPED = 160  # columns if the output is not a terminal
 
 
 def show(comparison: Comparison, refused: Sequence[str], console: Console) -> None:
-    """Ranking, verdict and warnings of every group."""
+    """Print ranking, verdict and notes of every group."""
     for group in comparison.groups:
         console.print(_table(comparison, group, console.width >= WIDE))
         if len(group.rows) > ROWS:
@@ -37,12 +46,12 @@ def show(comparison: Comparison, refused: Sequence[str], console: Console) -> No
         console.print(Text(f"… and {len(comparison.notes) - NOTES} more notes in report.html", style="dim"))
 
 
-def left_out(left: Sequence[Left], console: Console, most: int = 20) -> None:
-    """Names what was not compared."""
-    for item in left[:most]:
-        console.print(Text(f"left out ({item.kind}): {item.path} {item.reason}", style="red"))
-    if len(left) > most:
-        console.print(Text(f"… and {len(left) - most} more left out", style="red"))
+def show_excluded(excluded: Sequence[Excluded], console: Console, most: int = 20) -> None:
+    """Print what was not compared, and why."""
+    for item in excluded[:most]:
+        console.print(Text(f"excluded ({item.kind}): {item.path} {item.reason}", style="red"))
+    if len(excluded) > most:
+        console.print(Text(f"… and {len(excluded) - most} more excluded", style="red"))
 
 
 def _table(comparison: Comparison, group: Group, wide: bool) -> Table:
@@ -55,18 +64,22 @@ def _table(comparison: Comparison, group: Group, wide: bool) -> Table:
     for name in ("mean ± 95 %", "seeds", "Δ ± 95 %", "p (Holm)", "more seeds", *(WIDE_ONLY if wide else ())):
         table.add_column(name, justify="right", no_wrap=True)
     for row in group.rows[:ROWS]:
-        places, gap = decimals(row.mean.mean), row.difference
+        places, gap = decimals_for(row.mean.mean), row.difference
         figures = [
-            plus_minus(row.mean.mean, row.mean.high, places),
-            str(row.mean.n) + (f" (−{row.lost})" if row.lost else ""),
-            plus_minus(gap.mean, gap.high, places, sign=True) if gap else "–",
-            p_value(row.p),
-            more(row) or "–",
-            *([_plain(row.average("parameters", "total")), _plain(row.average("tokens_per_second"))] if wide else []),
+            format_plus_minus(row.mean.mean, row.mean.high, places),
+            str(row.mean.n) + (f" (−{row.without_number})" if row.without_number else ""),
+            format_plus_minus(gap.mean, gap.high, places, sign=True) if gap else "–",
+            format_p(row.p),
+            format_more_seeds(row) or "–",
+            *(
+                [_number_or_dash(row.average("parameters", "total")), _number_or_dash(row.average("tokens_per_second"))]
+                if wide
+                else []
+            ),
         ]
         table.add_row(*map(Text, [*cells(row), *figures]), style="bold" if row.decided else None)
     return table
 
 
-def _plain(value: float | None) -> str:
-    return "–" if value is None else plain(value, 3)
+def _number_or_dash(value: float | None) -> str:
+    return "–" if value is None else format_number(value, 3)

@@ -1,7 +1,7 @@
-"""Which settings differ between runs, which of them belong together, and which runs are asked for.
+"""Settings that differ between runs, settings that change only together, and the selection of runs by setting.
 
-Beside the dotted keys of the config every run has three short ones: `position` (the scheme with those of its settings
-that vary), `tokenizer` and `corpus`.
+Besides the dotted keys of the config, every run gets three short ones: `position` (the scheme, with those of its
+settings that vary), `tokenizer` and `corpus`.
 """
 
 import difflib
@@ -9,10 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from embedlab.compare.reading import Run
+from embedlab.compare import trainer_keys, user_files
+from embedlab.compare.finished_run import Run
 from embedlab.config.errors import UserError
 
-# What names a folder, splits work or watches a run, and cannot move a score; the corpus is known by its sha256.
+# Settings that name folders, split work or observe a run, so they cannot affect a score; sha256 identifies the corpus.
 IGNORED = (
     "seed",
     "threads",
@@ -21,7 +22,6 @@ IGNORED = (
     "sweep_name",
     "cache_dir",
     "logger.",
-    "callbacks.",
     "hydra.",
     "experiment",
     "evaluation.",
@@ -32,45 +32,39 @@ IGNORED = (
     "data.max_eval_tokens",
     "model.loss_chunk_tokens",
 )
-TRAINER = (
-    "max_steps",
-    "max_epochs",
-    "max_time",
-    "gradient_clip_val",
-    "gradient_clip_algorithm",
-    "precision",
-    "accumulate_grad_batches",
-    "limit_train_batches",
-)  # the Trainer's settings that can move a score
 RATE, SCALE = "optimizer.lr", "position.scale"
-TUNED = (RATE, SCALE)  # tried at several values, chosen by validation unless --by names them
+TUNED = (RATE, SCALE)  # the best value by validation is chosen, unless --by names them
 ORDER = ("position", "model.", "data.", "tokenizer", "corpus", "optimizer.", "trainer.")
 
 
-def matters(key: str) -> bool:
-    """Whether this key of the config can move a score."""
-    if key.startswith("trainer."):
-        return key.removeprefix("trainer.") in TRAINER
+def affects_score(key: str) -> bool:
+    """Return whether this key of the config can affect a score."""
+    if key.startswith(("trainer.", "callbacks.")):
+        return trainer_keys.affects_score(key)
     return not any(key == name or (name.endswith(".") and key.startswith(name)) for name in IGNORED)
 
 
-def with_short_keys(runs: Sequence[Run]) -> None:
-    """Add `position`, `tokenizer` and `corpus` to the settings of all runs."""
+def add_short_keys(runs: Sequence[Run]) -> None:
+    """Add `position`, `tokenizer` and `corpus` to the settings of all runs, and defaults that runs do not set."""
+    user_files.mark_changed_files(runs)
     extras = _scheme_settings(runs)
     for run in runs:
         settings = run.settings
         name = settings["position.name"]
-        words = [name] + [f"{key.removeprefix('position.')}={show(settings.get(key))}" for key in extras[name]]
+        words = [name] + [f"{key.removeprefix('position.')}={format_value(settings.get(key))}" for key in extras[name]]
         settings["position"] = " ".join(words)
         size = settings.get("tokenizer.vocab_size")
-        settings["tokenizer"] = str(settings.get("tokenizer.name", "?")) + ("" if size is None else f"-{show(size)}")
+        settings["tokenizer"] = str(settings.get("tokenizer.name", "?")) + (
+            "" if size is None else f"-{format_value(size)}"
+        )
         sha = run.text("corpus", "sha256")
         name = run.text("corpus", "name") or str(settings.get("corpus.name", "?"))
         settings["corpus"] = f"{name}@{sha[:8]}" if sha else name
+    trainer_keys.fill_in_defaults(runs)
 
 
 def _scheme_settings(runs: Sequence[Run]) -> dict[str, list[str]]:
-    """For every scheme those of its own settings that vary among its runs."""
+    """Return for every scheme those of its settings that vary among its runs."""
     by_scheme: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         by_scheme[run.settings["position.name"]].append(run)
@@ -85,14 +79,22 @@ def _scheme_settings(runs: Sequence[Run]) -> dict[str, list[str]]:
 
 
 def _values(runs: Iterable[Run], key: str) -> set[Any]:
-    """Values among the runs that have the key: an older run that lacks a newer setting does not make it vary."""
+    """Return the values of runs that have the key: an older run without a newer setting does not make it vary."""
     return {run.settings[key] for run in runs if key in run.settings}
 
 
-def varying(runs: Sequence[Run]) -> tuple[list[str], dict[str, list[str]]]:
-    """Keys that vary, the scheme first, and {key: others that vary exactly with it and so cannot be told apart}."""
+def find_varying(runs: Sequence[Run]) -> tuple[list[str], dict[str, list[str]]]:
+    """Return the keys that vary, the scheme first, and {key: others that change exactly with it}.
+
+    The effects of keys that change only together cannot be separated.
+    """
     keys = sorted(
-        {key for run in runs for key in run.settings if key in ("position", "tokenizer", "corpus") or matters(key)},
+        {
+            key
+            for run in runs
+            for key in run.settings
+            if key in ("position", "tokenizer", "corpus") or affects_score(key)
+        },
         key=_rank,
     )
     kept: list[str] = []
@@ -112,28 +114,34 @@ def varying(runs: Sequence[Run]) -> tuple[list[str], dict[str, list[str]]]:
 
 
 def _rank(key: str) -> tuple[int, str]:
-    return next((place for place, part in enumerate(ORDER) if key.startswith(part)), len(ORDER)), key
+    return next((rank for rank, part in enumerate(ORDER) if key.startswith(part)), len(ORDER)), key
 
 
-def select(runs: Sequence[Run], conditions: Sequence[str]) -> list[Run]:
-    """Runs that meet every `key=value` (`key=a,b`: either); UserError for a key that no run has."""
+def select_runs(runs: Sequence[Run], conditions: Sequence[str]) -> list[Run]:
+    """Return the runs that meet every `key=value` (`key=a,b` accepts either).
+
+    Raises UserError if a condition has no value, no run has its key, or no run meets it.
+    """
     known = {key for run in runs for key in run.settings}
     kept = list(runs)
     for condition in conditions:
         key, equals, wanted = condition.partition("=")
         if not equals:
-            raise UserError(f"--where {condition}: give key=value, as --where model.embedding_dim=64")
-        key = known_key(key.strip(), known, "--where")
+            raise UserError(f"--where {condition}: give key=value, for example --where model.embedding_dim=64")
+        key = resolve_key(key.strip(), known, "--where")
         values = [value.strip() for value in wanted.split(",")]
-        kept = [run for run in kept if any(_same(run.settings.get(key), value) for value in values)]
+        kept = [run for run in kept if any(_matches(run.settings.get(key), value) for value in values)]
         if not kept:
-            there = sorted({show(run.settings.get(key)) for run in runs})
-            raise UserError(f"--where {condition} leaves no run: {key} is {', '.join(there[:12])}")
+            values_of_runs = sorted({format_value(run.settings.get(key)) for run in runs})
+            raise UserError(f"--where {condition} leaves no run: {key} is {', '.join(values_of_runs[:12])}")
     return kept
 
 
-def known_key(key: str, known: Iterable[str], option: str) -> str:
-    """`key`, or the one known key that ends in it (`embedding_dim`); UserError with near misses otherwise."""
+def resolve_key(key: str, known: Iterable[str], option: str) -> str:
+    """Return `key`, or the only known key that ends with it (as `embedding_dim`).
+
+    Raises UserError with similar keys if there is none, or more than one.
+    """
     known = set(known)
     if key in known:
         return key
@@ -144,8 +152,8 @@ def known_key(key: str, known: Iterable[str], option: str) -> str:
     raise UserError(f"{option} {key}: no run has this setting" + (f"; is it {' or '.join(near)}?" if near else ""))
 
 
-def _same(value: Any, text: str) -> bool:
-    if show(value) == text or str(value) == text:
+def _matches(value: Any, text: str) -> bool:
+    if format_value(value) == text or str(value) == text:
         return True
     try:
         return not isinstance(value, bool | str) and value is not None and float(value) == float(text)
@@ -153,8 +161,8 @@ def _same(value: Any, text: str) -> bool:
         return False
 
 
-def show(value: Any) -> str:
-    """A setting as yaml would write it, numbers in short."""
+def format_value(value: Any) -> str:
+    """Format a setting as yaml would, with floats in short form."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -162,8 +170,8 @@ def show(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def natural(value: Any) -> tuple[int, float, str]:
-    """Sort key: numbers by size, then text by letter, then what is missing."""
+def natural_order(value: Any) -> tuple[int, float, str]:
+    """Return a sort key: numbers by size, then text alphabetically, then missing values."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return 0, float(value), ""
     return (2, 0.0, "") if value is None else (1, 0.0, str(value))

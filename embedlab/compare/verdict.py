@@ -1,68 +1,69 @@
-"""The answer in plain words: what beats what, by how much, and how sure that is."""
+"""Sentences and number formats for the answer: which setting is better, by how much, and how sure that is."""
 
 from collections.abc import Iterator
 
 from embedlab.compare import statistics
 from embedlab.compare.comparison import Comparison
-from embedlab.compare.rows import Group, Row, shown
-from embedlab.compare.varying import show
+from embedlab.compare.rows import Group, Row, format_trial
+from embedlab.compare.varying import format_value
 
-SHOWN = 24  # sentences a ranking
+MOST_SENTENCES = 24  # sentences about single rows in one ranking
 
 
-def signed(value: float, places: int) -> str:
-    """With its sign and this many decimals."""
+def format_signed(value: float, places: int) -> str:
+    """Format with a sign and this many decimals."""
     return f"{value:+,.{places}f}".replace("-", "−")
 
 
-def plain(value: float, digits: int = 4) -> str:
-    """With this many digits that count, thousands set apart."""
+def format_number(value: float, digits: int = 4) -> str:
+    """Format with this many significant digits and thousands separators."""
     text = f"{value:,.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:.{digits}g}"
     return text.replace("-", "−")
 
 
-def interval(low: float | None, high: float | None, places: int) -> str:
-    """`2.61 to 2.68` with this many decimals; – without one."""
+def format_interval(low: float | None, high: float | None, places: int) -> str:
+    """Format as `2.61 to 2.68` with this many decimals; – if there is no interval."""
     if low is None or high is None:
         return "–"
     return f"{low:,.{places}f} to {high:,.{places}f}".replace("-", "−")
 
 
-def plus_minus(value: float, high: float | None, places: int, sign: bool = False) -> str:
-    """`2.513 ± 0.075` with half the interval's width; without one the value alone."""
-    text = signed(value, places) if sign else f"{value:,.{places}f}".replace("-", "−")
+def format_plus_minus(value: float, high: float | None, places: int, sign: bool = False) -> str:
+    """Format as `2.513 ± 0.075`, with half the interval's width; the value alone if there is no interval."""
+    text = format_signed(value, places) if sign else f"{value:,.{places}f}".replace("-", "−")
     return text if high is None else f"{text} ± {high - value:,.{places}f}"
 
 
-def decimals(like: float) -> int:
-    """Decimals that show four digits of numbers of this size."""
+def decimals_for(like: float) -> int:
+    """Return how many decimals show four digits of numbers of this size."""
     size = abs(like)
     return 4 if size < 1 else 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0
 
 
-def p_value(p: float | None) -> str:
+def format_p(p: float | None) -> str:
+    """Format a p-value; – if there is none."""
     if p is None:
         return "–"
     return "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
 
 
 def headings(comparison: Comparison) -> list[str]:
-    """Names of the columns that make a row: the last part of each key."""
+    """Return the names of the columns that identify a row: the last part of each key."""
     return [key if key == "position.name" else key.rpartition(".")[2] for key in comparison.by]
 
 
 def cells(row: Row) -> list[str]:
-    """The row's own settings, what marks it behind the first."""
-    mark = " (baseline)" if row.is_baseline else ""
+    """Return the row's settings; the first is followed by whether it is the baseline and which trial was chosen."""
+    suffix = " (baseline)" if row.is_baseline else ""
     if row.tuned:
         assert row.spread is not None
-        mark += f" ({shown(row.tuned)}: best of {len(row.tried)}, the worst {signed(row.spread, 3)})"
-    first, *rest = map(show, row.keys.values())
-    return [first + mark, *rest]
+        suffix += f" ({format_trial(row.tuned)}: best of {len(row.tried)}, the worst {format_signed(row.spread, 3)})"
+    first, *rest = map(format_value, row.keys.values())
+    return [first + suffix, *rest]
 
 
-def more(row: Row) -> str:
-    """How many more seeds would decide; "" where that is no question."""
+def format_more_seeds(row: Row) -> str:
+    """Format how many more seeds would decide; "" if the row is decided or was not tested."""
     if row.more_seeds is None:
         return ""
     most = statistics.MOST_SEEDS
@@ -70,27 +71,27 @@ def more(row: Row) -> str:
 
 
 def verdict(comparison: Comparison, group: Group) -> Iterator[str]:
-    """Sentences about one ranking: the best, how all stand to the baseline, then each."""
+    """Yield sentences about one ranking: the best, how many differ from the baseline, then each row."""
     metric = comparison.metric
     unit = f" {metric.unit}" if metric.unit else ""
     best = group.rows[0]
     if len(group.rows) == 1:
         yield f"Only one setting ({best.label}): there is nothing to compare it with."
         return
-    place = decimals(best.mean.mean)
+    places = decimals_for(best.mean.mean)
     word = "highest" if metric.higher_is_better else "lowest"
     yield (
-        f"{best.label} has the {word} {metric.name}: {best.mean.mean:,.{place}f}{unit}"
-        + (f" (95 % {interval(best.mean.low, best.mean.high, place)})" if best.mean.n > 1 else "")
-        + f", {seeds(best.mean.n)}."
+        f"{best.label} has the {word} {metric.name}: {best.mean.mean:,.{places}f}{unit}"
+        + (f" (95 % {format_interval(best.mean.low, best.mean.high, places)})" if best.mean.n > 1 else "")
+        + f", {format_seeds(best.mean.n)}."
     )
     compared = [row for row in group.rows if row.difference is not None]
     if compared:
         yield _summary(compared, group.baseline, metric.higher_is_better)
-    for row in compared[:SHOWN]:
-        yield _sentence(row, metric.higher_is_better, unit, place)
-    if len(compared) > SHOWN:
-        rest = compared[SHOWN:]
+    for row in compared[:MOST_SENTENCES]:
+        yield _sentence(row, metric.higher_is_better, unit, places)
+    if len(compared) > MOST_SENTENCES:
+        rest = compared[MOST_SENTENCES:]
         sure = sum(row.decided for row in rest)
         yield f"{len(rest)} more settings: {sure} differ from their baseline, {len(rest) - sure} are undecided."
 
@@ -102,40 +103,43 @@ def _summary(rows: list[Row], baseline: str, higher_is_better: bool) -> str:
     return f"Against {baseline}, at 5 % over all comparisons: {counts}."
 
 
-def seeds(n: int) -> str:
+def format_seeds(n: int) -> str:
+    """Format a count of seeds."""
     return "1 seed" if n == 1 else f"{n} seeds"
 
 
-def _sentence(row: Row, higher_is_better: bool, unit: str, place: int) -> str:
+def _sentence(row: Row, higher_is_better: bool, unit: str, places: int) -> str:
     found = row.difference
     assert found is not None
-    ours, theirs, where = _sides(row)
+    ours, theirs, shared = _sides(row)
     better = (found.mean > 0) == higher_is_better
     verb = "ties with" if found.mean == 0 else "beats" if better else "loses to"
-    by = "" if found.mean == 0 else f" by {abs(found.mean):,.{place}f}{unit}"
+    by = "" if found.mean == 0 else f" by {abs(found.mean):,.{places}f}{unit}"
     if found.p is None and found.n == 1:
-        return f"{ours} {verb} {theirs}{where}{by} with one seed: undecided, for one seed gives no measure of chance."
+        return f"{ours} {verb} {theirs}{shared}{by} with one seed: undecided, because one seed shows no spread."
     if found.p is None:
-        return f"{ours} {verb} {theirs}{where}{by}, the same at each of {seeds(found.n)}: no spread to test against."
+        count = format_seeds(found.n)
+        return f"{ours} {verb} {theirs}{shared}{by}, the same at each of {count}: no spread to test against."
     assert found.low is not None
     assert found.high is not None
     low, high = (found.low, found.high) if found.mean > 0 else (-found.high, -found.low)
-    sure = f"95 % {interval(low, high, place)}, p {_equals(row.p)}, {seeds(found.n)}"
+    sure = f"95 % {format_interval(low, high, places)}, p {_equal_p(row.p)}, {format_seeds(found.n)}"
     sure += "" if found.method == "paired" else ", unpaired"
+    sure += f"; not in pairs: seed {row.outside_pairs}" if row.outside_pairs else ""
     if row.decided:
-        return f"{ours} {verb} {theirs}{where}{by} ({sure})."
+        return f"{ours} {verb} {theirs}{shared}{by} ({sure})."
     lead = "level" if found.mean == 0 else "ahead" if better else "behind"
-    hint = f"; {more(row)} more seeds would decide" if more(row) else ""
-    return f"{ours} against {theirs}{where}: undecided{hint}. So far it is {lead}{by} ({sure})."
+    hint = f"; {format_more_seeds(row)} more seeds would decide" if format_more_seeds(row) else ""
+    return f"{ours} against {theirs}{shared}: undecided{hint}. So far it is {lead}{by} ({sure})."
 
 
 def _sides(row: Row) -> tuple[str, str, str]:
-    """The setting, its baseline and what both share: rotary, none, at embedding_dim 64."""
+    """Return the setting, its baseline and what both share: `rotary`, `none`, ` at embedding_dim 64`."""
     first, *ours = row.label.split(" · ")
     second, *theirs = row.baseline.split(" · ")
     return (first, second, f" at {', '.join(ours)}") if ours and ours == theirs else (row.label, row.baseline, "")
 
 
-def _equals(p: float | None) -> str:
-    text = p_value(p)
+def _equal_p(p: float | None) -> str:
+    text = format_p(p)
     return text if text.startswith("<") else f"= {text}"

@@ -1,0 +1,1 @@
+"""Settings: their types, checks, help and error messages. Imports no torch."""

@@ -2,19 +2,21 @@
 
 from omegaconf.errors import ConfigKeyError, MissingMandatoryValue
 
+from embedlab.config.program import lists_all
+
 
 class UserError(ValueError):
-    """Something that the user can mend: the message names the override, its value and the remedy."""
+    """A mistake that the user can correct; the message names the override, its value and the remedy."""
 
 
 def complaint(error: Exception) -> str:
-    """OmegaConf's complaint in one line; slots refuse keys smuggled in with `+` by an AttributeError."""
+    """Return OmegaConf's error as one line. Classes with slots raise AttributeError for unknown keys given with `+`."""
     key = getattr(error, "full_key", None)
     if isinstance(error, ConfigKeyError):
-        return f"+{key} names no setting: `python train.py --help` lists all"
+        return f"+{key} names no setting: {lists_all()}"
     if isinstance(error, AttributeError):
         _, _, typo = str(error).removesuffix("'").rpartition("'")  # 'Config' object has no attribute 'typo'
-        return f"+{typo} names no setting: `python train.py --help` lists all"
+        return f"+{typo} names no setting: {lists_all()}"
     if isinstance(error, MissingMandatoryValue):
         return f"{key} has no value: give {key}=VALUE"
     return f"{key}: {str(error).strip().splitlines()[0]}"

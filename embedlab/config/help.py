@@ -1,4 +1,4 @@
-"""What `python train.py --help` teaches: every choice by its yaml's first comment, every setting by its sentence."""
+"""The text of `python train.py --help`: every choice by its yaml's first comment, every setting by its sentence."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from embedlab.config.tree import GROUPS, Config
 
 
 def choices_help(conf: Path) -> str:
-    """One line a yaml below `conf`, by group: `position=learned    Learned absolute positions …`."""
+    """Return one line for each yaml below `conf`, by group: `position=learned    Learned absolute positions …`."""
     lines = []
     for group in sorted(path for path in conf.rglob("*") if path.is_dir()):
         for file in sorted(group.glob("*.yaml")):
@@ -19,18 +19,18 @@ def choices_help(conf: Path) -> str:
 
 
 def settings_help(scheme: type) -> str:
-    """Every setting; below position. those of the chosen scheme, whose config class is `scheme`."""
+    """Return one line for each setting; under position. those of the chosen scheme, whose config class is `scheme`."""
     lines = [*_settings(), *_sentences(scheme, "position.")]
     return _aligned(sorted(set(lines), key=lines.index))
 
 
 def setting_names() -> list[str]:
-    """Every key that can be set, groups included, less those of the single schemes."""
+    """Return every key that can be set, groups included, without the settings of single schemes."""
     return sorted({key for key, _ in _settings()} | {path.partition("/")[0] for path in GROUPS})
 
 
 def _settings() -> Iterator[tuple[str, str]]:
-    """(dotted key, sentence), the variants of a group after the common ones."""
+    """Yield (dotted key, sentence); those of a group's variants come last."""
     yield from _sentences(Config, "")
     for path, node in GROUPS.items():
         yield from _sentences(node, path.partition("/")[0] + ".")
@@ -45,12 +45,12 @@ def _sentences(node: type, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _first_comment(file: Path) -> str:
-    """The first sentence of the comment on top of a yaml."""
+    """Return the first sentence of the comment at the top of a yaml."""
     comment = []
     for line in file.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             break
-        if not line.startswith("# @"):  # Hydra's own header, which must stand first
+        if not line.startswith("# @"):  # Hydra's own header, which must come first
             comment.append(line.removeprefix("#").strip())
     return re.split(r"\.(?: (?=[A-Z])|$)", " ".join(comment))[0]
 

@@ -1,4 +1,4 @@
-"""Optional packages: what is missing is told before anything starts."""
+"""Check optional packages, so that a missing one is reported before anything starts."""
 
 from importlib.util import find_spec
 from typing import Any
@@ -8,18 +8,27 @@ from embedlab.config.errors import UserError
 LOGGERS = {"WandbLogger": "wandb", "MLFlowLogger": "mlflow"}  # Lightning's class -> the package that it needs
 
 
-# Launchers that need an extra of pyproject.toml, by the config that its package brings.
-EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm"}
+# Packages that bring a launcher, by the name of its config.
+LAUNCHERS = {"submitit_slurm": "hydra-submitit-launcher"}
+REPLACED = ("basic", "joblib", "local", "submitit_local")  # by the default launcher
 
 
-def needed_extra(launcher: str) -> str | None:
-    """How to get this config of hydra/launcher; None for one that no package of ours brings."""
-    extra = EXTRAS.get(launcher)
-    return extra and f"pip install -e '.[{extra}]' brings it; or leave hydra/launcher out, for one job after another"
+def replaced_launcher(launcher: str) -> str:
+    """Return the message for a launcher that the default one has replaced."""
+    return (
+        f"hydra/launcher={launcher} is no longer there: leave it out, because jobs run in parallel by default "
+        "(hydra.launcher.n_jobs=NUMBER sets how many; 1: one after another)"
+    )
+
+
+def install_hint(launcher: str) -> str | None:
+    """Return how to install this config of hydra/launcher, or None if no package of ours has it."""
+    package = LAUNCHERS.get(launcher)
+    return package and f"pip install {package} installs it; or leave hydra/launcher out, to run here"
 
 
 def check_packages(loggers: dict[str, Any]) -> None:
-    """UserError for a logger whose package is not installed."""
+    """Raise UserError for a logger whose package is not installed."""
     for name, node in loggers.items():
         package = LOGGERS.get(str((node or {}).get("_target_")).rsplit(".", 1)[-1])
         if package and find_spec(package) is None:

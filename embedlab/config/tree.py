@@ -1,7 +1,7 @@
-"""The config tree: every setting with its type, one sentence and its unit; values stand in conf/*.yaml.
+"""The config tree: every setting with its type, a sentence and its unit; the values are in conf/*.yaml.
 
-Trainer, logger and callbacks are plain yaml with `_target_`, as Lightning and Hydra users know them. Nothing here
-imports torch, so that `--help` and every mistake answer at once.
+Trainer, logger and callbacks are yaml with `_target_`, as in Lightning and Hydra. Nothing here
+imports torch, so that `--help` and error messages appear at once.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,15 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 
 from embedlab.config.errors import UserError
+from embedlab.config.home import expand_user
 from embedlab.config.optional import check_packages
-from embedlab.config.settings import at_least, one_of, setting
+from embedlab.config.settings import at_least, at_most, check_numbers, one_of, setting
+from embedlab.config.trainer import check_trainer
 
-CONF = Path(__file__).parents[2] / "conf"
+MOST_WEIGHTS = 1e13  # of the blocks; float32 numbers of 40 TB
+PACKAGE = Path(__file__).parents[1]
+# An installed package has it inside, a checkout beside it.
+CONF = next(path for path in (PACKAGE / "conf", PACKAGE.parent / "conf") if (path / "config.yaml").is_file())
 
 
 @dataclass(slots=True)
@@ -29,17 +34,17 @@ class CorpusConfig:
         for part in ("val", "test"):
             share = getattr(self, f"{part}_fraction")
             if not 0 < share < 1:
-                raise UserError(f"corpus.{part}_fraction={share} is no share: give a number between 0 and 1, as 0.1")
+                raise UserError(f"corpus.{part}_fraction={share} is not a share: give a number between 0 and 1, as 0.1")
         if self.val_fraction + self.test_fraction >= 1:
             raise UserError(
                 f"corpus.val_fraction={self.val_fraction} and corpus.test_fraction={self.test_fraction} "
-                "leave nothing to train on: let their sum stay below 1"
+                "leave nothing to train on: give a sum below 1"
             )
 
 
 @dataclass(slots=True)
 class PythonDocsConfig(CorpusConfig):
-    """Python's own documentation, read from the Python that runs."""
+    """Python's own documentation, read from the running Python."""
 
     docstrings: bool = setting("whether the standard library's docstrings are added to pydoc_data.topics")
 
@@ -57,7 +62,7 @@ class FilesConfig(CorpusConfig):
     """Your own text."""
 
     path: Any = setting("a file, a list of files, a folder or a glob: .txt, .md, .jsonl, each plain or .gz")
-    field: str = setting("which field of a .jsonl line holds the text")
+    field: str = setting("the field of a .jsonl line that holds the text")
 
     def validate(self) -> None:
         CorpusConfig.validate(self)
@@ -70,8 +75,8 @@ class FilesConfig(CorpusConfig):
 class TokenizerConfig:
     """How text becomes token ids."""
 
-    name: str = setting("gpt2, bytes, or an encoding that tiktoken knows")
-    vocab_size: int | None = setting("tokens to keep, <|endoftext|> included; null keeps all; truncates gpt2 only")
+    name: str = setting("gpt2, bytes, or the name of a tiktoken encoding")
+    vocab_size: int | None = setting("tokens to keep, <|endoftext|> included; null: all; for gpt2 only")
 
     def validate(self) -> None:
         if self.vocab_size is not None:
@@ -85,13 +90,14 @@ class DataConfig:
     context_length: int = setting("tokens in a window")
     stride: int = setting("tokens from one training window's start to the next")
     batch_size: int = setting("windows in a batch, over all devices together")
-    num_workers: int = setting("processes that prepare batches; 0 does it in the training process")
-    max_eval_tokens: int | None = setting("most target tokens scored of each held-out text; null scores all")
+    num_workers: int = setting("processes that prepare batches; 0: the training process does it")
+    max_eval_tokens: int | None = setting("most target tokens scored in each held-out text; null: all")
 
     def validate(self) -> None:
         at_least(1, data__context_length=self.context_length, data__stride=self.stride)
         at_least(1, data__batch_size=self.batch_size)
         at_least(0, data__num_workers=self.num_workers)
+        at_most(1024, data__num_workers=self.num_workers)  # each is a process
         if self.max_eval_tokens is not None:
             at_least(self.context_length, data__max_eval_tokens=self.max_eval_tokens)  # one window
 
@@ -100,8 +106,10 @@ class DataConfig:
 class TokenTableConfig:
     """Where the token vectors come from."""
 
-    path: str | None = setting("a table trained elsewhere: .safetensors, .npy or word2vec .txt/.vec; null draws one")
-    frozen: bool = setting("whether the token table stays as it is, so that only the rest trains")
+    path: str | None = setting(
+        "a table trained elsewhere: .safetensors, .npy or word2vec .txt/.vec; null: a random one"
+    )
+    frozen: bool = setting("whether the token table is not trained")
 
 
 @dataclass(slots=True)
@@ -112,10 +120,10 @@ class ModelConfig:
     embedding_dim: int = setting("D, width of the token vectors and of the model")
     n_layers: int = setting("transformer blocks; the linear head has none")
     n_heads: int = setting("attention heads a block; must divide embedding_dim")
-    mlp_ratio: float = setting("width of a block's hidden layer over embedding_dim")
+    mlp_ratio: float = setting("width of a block's hidden layer, as a multiple of embedding_dim")
     dropout: float = setting("share of activations dropped in training, 0 to below 1")
-    init_std: float = setting("standard deviation of table and weights at the start")
-    loss_chunk_tokens: int = setting("tokens whose logits exist at once while the loss is computed")
+    init_std: float = setting("standard deviation of table and weights at initialisation")
+    loss_chunk_tokens: int = setting("tokens whose logits are in memory at once")
     token_table: TokenTableConfig = setting("where the token vectors come from")
 
     def validate(self) -> None:
@@ -124,9 +132,15 @@ class ModelConfig:
         at_least(1, model__n_layers=self.n_layers, model__loss_chunk_tokens=self.loss_chunk_tokens)
         at_least(0, model__init_std=self.init_std)
         if not 0 <= self.dropout < 1:
-            raise UserError(f"model.dropout={self.dropout} is no share: give a number from 0 to below 1")
+            raise UserError(f"model.dropout={self.dropout} is not a share: give a number from 0 to below 1")
         if round(self.mlp_ratio * self.embedding_dim) < 1:
-            raise UserError(f"model.mlp_ratio={self.mlp_ratio} leaves no hidden unit: give a larger one, as 4")
+            raise UserError(f"model.mlp_ratio={self.mlp_ratio} leaves no hidden unit: give a larger number, as 4")
+        weights = 12 * self.n_layers * self.embedding_dim**2
+        if weights > MOST_WEIGHTS:
+            raise UserError(
+                f"model.embedding_dim={self.embedding_dim} with model.n_layers={self.n_layers} has {weights:.0e} "
+                "parameters, more than any machine holds: lower one of them"
+            )
         if self.embedding_dim % self.n_heads:
             raise UserError(
                 f"model.embedding_dim={self.embedding_dim} is not divisible by model.n_heads={self.n_heads}: "
@@ -139,9 +153,9 @@ class OptimizerConfig:
     """AdamW with warm-up and cosine decay."""
 
     lr: float = setting("highest learning rate")
-    min_lr_ratio: float = setting("learning rate at the end over the highest one, 0 to 1")
-    warmup_fraction: float = setting("share of all steps in which the learning rate climbs from 0, 0 to 1")
-    weight_decay: float = setting("AdamW's weight decay, on matrices of the blocks only")
+    min_lr_ratio: float = setting("final learning rate over the highest one, 0 to 1")
+    warmup_fraction: float = setting("share of all steps in which the learning rate rises from 0, 0 to 1")
+    weight_decay: float = setting("AdamW's weight decay, applied to matrices of the blocks only")
     beta1: float = setting("AdamW's decay of the gradient's mean, 0 to 1")
     beta2: float = setting("AdamW's decay of the gradient's square, 0 to 1")
 
@@ -159,13 +173,13 @@ class OptimizerConfig:
 class EvaluationConfig:
     """What is measured after training, on the test text."""
 
-    length_factors: list[float] = setting("context lengths to test, over the trained one")
+    length_factors: list[float] = setting("context lengths to test, as multiples of the trained one")
     shuffle_keep: list[int] = setting(
-        "order sensitivity: how many last tokens stay in place while the rest is shuffled"
+        "order sensitivity: how many last tokens keep their positions while the others are shuffled"
     )
     max_tokens: int = setting("most target tokens scored at each context length")
-    sliding_step: int = setting("targets scored a window where windows slide; 1 lets each see the whole length")
-    order_windows: int = setting("windows whose last target is scored with its context shuffled")
+    sliding_step: int = setting("targets scored in each sliding window; with 1 every target sees the whole length")
+    order_windows: int = setting("windows whose last target is scored with a shuffled context")
 
     def validate(self) -> None:
         for factor in self.length_factors:
@@ -179,16 +193,14 @@ class EvaluationConfig:
 
 @dataclass(slots=True)
 class Config:
-    """A whole run."""
+    """All settings of a run."""
 
-    seed: int = setting("start of every random number: data order, initial weights, dropout")
-    output_dir: str = setting("folder that gets all runs and sweeps")
+    seed: int = setting("seed of all random numbers: data order, initial weights, dropout")
+    output_dir: str = setting("folder of all runs and sweeps")
     cache_dir: str = setting("folder for downloads and token ids, shared by all runs")
     sweep_name: str = setting("folder of a sweep below output_dir/sweeps")
-    run_dir: str = setting("folder of this run; Hydra sets it")
-    threads: int | None = setting(
-        "CPU threads; null: 1 for token tables below 4 million numbers, else all there are", None
-    )
+    run_dir: str = setting("folder of this run; set by Hydra")
+    threads: int | None = setting("CPU threads; null: 1 for token tables below 4 million numbers, else all cores", None)
     corpus: CorpusConfig = setting("the text to learn from")
     tokenizer: TokenizerConfig = setting("how text becomes token ids")
     data: DataConfig = setting("windows and batches")
@@ -196,16 +208,22 @@ class Config:
     position: Any = setting("the positional scheme")  # a PositionConfig once positions.check has read it
     optimizer: OptimizerConfig = setting("AdamW with warm-up and cosine decay")
     evaluation: EvaluationConfig = setting("what is measured after training")
-    trainer: dict[str, Any] = setting("Lightning's Trainer, as its own documentation has it")
+    trainer: dict[str, Any] = setting("Lightning's Trainer, as in its documentation")
     logger: dict[str, Any] = setting("Lightning's loggers, by name")
     callbacks: dict[str, Any] = setting("Lightning's callbacks, by name")
 
     def validate(self) -> None:
-        """Raise UserError for the first setting that cannot work."""
+        """Check all settings. Raises UserError for the first one that cannot work."""
+        for key in ("seed", "threads", "corpus", "tokenizer", "data", "model", "position", "optimizer", "evaluation"):
+            check_numbers(getattr(self, key), key)
         at_least(0, seed=self.seed)
+        at_most(2**32 - 1, seed=self.seed)  # numpy's limit
         at_least(1, threads=1 if self.threads is None else self.threads)
+        at_most(1024, threads=1 if self.threads is None else self.threads)
+        expand_user(self.cache_dir, "cache_dir")
         for part in (self.corpus, self.tokenizer, self.data, self.model, self.optimizer, self.evaluation):
             part.validate()
+        check_trainer(self.trainer)
         check_packages(self.logger)
 
 
@@ -222,7 +240,7 @@ GROUPS = {
 
 
 def register() -> None:
-    """Make the schemas known to Hydra, under schema/ so that they never show up as choices of a group."""
+    """Register the schemas with Hydra, under schema/ so that they do not appear as choices of a group."""
     store = ConfigStore.instance()
     store.store(name="config", group="schema", package="_global_", node=Config)
     for path, node in GROUPS.items():

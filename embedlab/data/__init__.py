@@ -1,0 +1,1 @@
+"""Text as token ids: corpora, tokenizers, caches, windows, loaders."""

@@ -1,40 +1,45 @@
-"""Folders made once and kept: written beside and renamed when whole, checked by sha256 whenever they are read."""
+"""Cache folders: written under a temporary name, renamed when complete, checked by sha256 at every read."""
 
-import hashlib
 import json
 import logging
-import shutil
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
 from embedlab.config.errors import UserError
+from embedlab.runs.atomic_write import atomic_folder
+from embedlab.runs.file_hashes import sha256_of
 
 log = logging.getLogger(__name__)
-META = "meta.json"  # {"files": {name: sha256}, "info": what `build` returned}
+META = "meta.json"  # {"files": {name: sha256}, "info": facts that `build` returned}
+Facts = TypeVar("Facts", bound=Mapping[str, Any])
 DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what reading a damaged folder may raise
 
 
-def cached(folder: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    """What `build` told of the folder's files; it runs only where the folder is missing or damaged.
+def load_or_build(folder: Path, build: Callable[[Path], Facts]) -> Facts:
+    """Return the facts that `build` returned about the folder's files; build it if it is missing or damaged.
 
-    `build` gets an empty folder to write into and returns JSON-able facts. Any number of processes may call this at
-    once: one builds, the others wait. One that is killed leaves a temporary folder, which the next builder removes.
-    Raises UserError where the folder cannot be written.
+    `build` gets an empty folder to write into and returns facts that JSON can hold. Any number of processes may call
+    this at once: one builds, the others wait. A killed one leaves a temporary folder, which the next builder removes.
+    Raises UserError if the folder cannot be written.
     """
+    facts: Facts
     with suppress(*DAMAGE):
-        return _read(folder)  # without the lock, so that a cache without write permission serves
+        facts = _read(folder)  # without the lock, so that a cache without write permission can be used
+        return facts
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _lock(folder):
             try:
-                return _read(folder)
+                facts = _read(folder)
+                return facts
             except DAMAGE as error:
                 if folder.exists():
-                    log.warning("%s is damaged (%s): building it anew", folder, error)
+                    log.warning("%s is damaged (%s): building it again", folder, error)
             return _build(folder, build)
     except OSError as error:
         raise UserError(
@@ -43,14 +48,8 @@ def cached(folder: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, A
         ) from error
 
 
-def sha256_of(path: Path) -> str:
-    """sha256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    """The facts of a whole folder; one of DAMAGE where it is missing or not as it was written."""
+def _read(folder: Path) -> Any:
+    """Return the facts of a folder. Raises one of DAMAGE if it is missing or its files have changed."""
     meta = json.loads((folder / META).read_bytes())
     for name, sha256 in meta["files"].items():
         if sha256_of(folder / name) != sha256:
@@ -58,27 +57,32 @@ def _read(folder: Path) -> dict[str, Any]:
     return dict(meta["info"])
 
 
-def _build(folder: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    for leftover in folder.parent.glob(f"{folder.name}.tmp*"):  # of a process that was killed: we hold the lock
-        shutil.rmtree(leftover)
-    temporary = folder.with_name(f"{folder.name}.tmp")
-    temporary.mkdir()
-    try:
-        info = build(temporary)
-        files = {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}
-        (temporary / META).write_text(json.dumps({"files": files, "info": info}, indent=1), encoding="utf-8")
-        if folder.is_dir():
-            shutil.rmtree(folder)
-        else:
-            folder.unlink(missing_ok=True)
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+def _build(folder: Path, build: Callable[[Path], Facts]) -> Facts:
+    with atomic_folder(folder) as new:
+        info = build(new)
+        files = {path.name: sha256_of(path) for path in sorted(new.iterdir())}
+        (new / META).write_text(json.dumps({"files": files, "info": info}, indent=1), encoding="utf-8")
+        _remove_damaged(folder, {*files, META})
     return info
 
 
+def _remove_damaged(folder: Path, names: set[str]) -> None:
+    """Remove a folder that holds only files of these `names`. Raises UserError if it holds anything else."""
+    if not os.path.lexists(folder):
+        return
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() and not folder.is_symlink() else {folder.name}
+    if other := sorted(found - names):
+        raise UserError(
+            f"the cache needs {folder}, where embedlab did not write {other[0]}: "
+            "move it away, or give another cache_dir=FOLDER"
+        )
+    for name in found:
+        (folder / name).unlink()
+    folder.rmdir()
+
+
 def _lock(folder: Path) -> AbstractContextManager[object]:
-    """The folder's lock, taken already; the system frees it when its process ends, however it ends."""
+    """Acquire the folder's lock; the system releases it when the process ends, however it ends."""
     lock = FileLock(f"{folder}.lock")
     try:
         return lock.acquire(timeout=1)

@@ -1,7 +1,6 @@
-"""Corpora: every one of them is files in the end, read as documents, a piece at a time, so that memory stays small."""
+"""Corpora: files that are read as documents, one chunk at a time, so that memory stays small."""
 
 import codecs
-import glob
 import gzip
 import hashlib
 import io
@@ -17,23 +16,23 @@ from typing import IO, NamedTuple
 from embedlab.config.errors import UserError
 from embedlab.config.tree import CorpusConfig, DownloadConfig, FilesConfig, PythonDocsConfig
 from embedlab.data import python_docs
-from embedlab.data.cache import sha256_of
+from embedlab.data.corpus_files import find_files, suffix_of
 from embedlab.data.download import download
+from embedlab.runs.file_hashes import sha256_of
 
 CHUNK = 1 << 20  # bytes read at once
-SUFFIXES = tuple(kind + packed for kind in (".txt", ".md", ".jsonl") for packed in ("", ".gz"))
 
 
 class Document(NamedTuple):
-    """One text. `chunks()` reads it from its start, every time it is called, CHUNK bytes at most at once."""
+    """One text. Each call of `chunks()` reads it from its start, at most CHUNK bytes at a time."""
 
-    where: str  # file, and line in a .jsonl, for messages
+    source: str  # file, and line of a .jsonl file, for messages
     chunks: Callable[[], Iterator[str]]
 
 
 @dataclass
 class Corpus:
-    """Files of text: one document a .txt or .md file, one a line of a .jsonl file (there `field` holds its text)."""
+    """Files of text: a .txt or .md file is one document; a line of a .jsonl file is one, with its text in `field`."""
 
     name: str
     files: list[Path]
@@ -41,26 +40,30 @@ class Corpus:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the one file; of the files' own sha256, in order, where there are several."""
+        """Hash of the file if there is one; of several files, hash of their hashes in order."""
+        return self.sha256_by(sha256_of)
+
+    def sha256_by(self, hash_file: Callable[[Path], str]) -> str:
+        """Return `sha256` with another function for a file's hash, for example one that caches."""
         sums = []
         for path in self.files:
-            with _reading(path):
-                sums.append(sha256_of(path))
+            with _report_read_errors(path):
+                sums.append(hash_file(path))
         return sums[0] if len(sums) == 1 else hashlib.sha256("\n".join(sums).encode()).hexdigest()
 
     @property
     def kinds(self) -> list[str]:
-        """How each file is read: what decides the text beside the files' bytes."""
-        return [f"{kind} {self.field}" if "jsonl" in (kind := _suffix(path)) else kind for path in self.files]
+        """The format of each file, which decides its text together with its bytes."""
+        return [f"{kind} {self.field}" if "jsonl" in (kind := suffix_of(path)) else kind for path in self.files]
 
     def documents(self) -> Iterator[Document]:
-        """All documents that hold any text, in order. Raises UserError for what cannot be read."""
+        """Yield all documents that are not empty, in order. Raises UserError if a file cannot be read."""
         for path in self.files:
-            yield from _lines(path, self.field) if ".jsonl" in _suffix(path) else _whole(path)
+            yield from _read_jsonl(path, self.field) if ".jsonl" in suffix_of(path) else _read_whole(path)
 
 
 def open_corpus(config: CorpusConfig, cache_dir: Path) -> Corpus:
-    """The corpus that `config` describes; what is downloaded or collected first is kept below `cache_dir`."""
+    """Return the corpus that `config` describes; downloads and collected texts are kept below `cache_dir`."""
     match config:
         case FilesConfig():
             return Corpus(config.name, find_files(config.path), config.field)
@@ -71,48 +74,18 @@ def open_corpus(config: CorpusConfig, cache_dir: Path) -> Corpus:
     raise AssertionError(f"no such corpus: {config}")
 
 
-def find_files(setting: str | list[str]) -> list[Path]:
-    """The files of `corpus.path`: a file, a folder (whatever stands below it, sorted), a glob, or a list of these."""
-    found: dict[Path, None] = {}  # a set that keeps its order
-    for entry in [setting] if isinstance(setting, str) else setting:
-        path = Path(entry).expanduser()
-        if path.is_dir():
-            below = (p for p in sorted(path.rglob("*")) if not _hidden(p.relative_to(path)))
-            files = [p for p in below if _suffix(p) and p.is_file()]
-        elif path.exists():
-            if not _suffix(path):
-                raise UserError(f"corpus.path={entry} has a name of no known kind: give {', '.join(SUFFIXES)}")
-            files = [path]
-        elif glob.has_magic(entry):
-            files = [p for p in map(Path, sorted(glob.glob(str(path), recursive=True))) if _suffix(p) and p.is_file()]
-        else:
-            raise UserError(f"corpus.path={entry} does not exist: give a file, a folder or a glob")
-        if not files:
-            raise UserError(f"corpus.path={entry} holds no text: give files named {', '.join(SUFFIXES)}")
-        found.update(dict.fromkeys(files))
-    return list(found)
-
-
-def _suffix(path: Path) -> str:
-    return next((suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), "")
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
-def _whole(path: Path) -> Iterator[Document]:
-    document = Document(str(path), lambda: _text(path))
+def _read_whole(path: Path) -> Iterator[Document]:
+    document = Document(str(path), lambda: _read_text(path))
     if any(document.chunks()):
         yield document
 
 
-def _text(path: Path) -> Iterator[str]:
-    """The file's text as Python reads text: UTF-8, every kind of newline as one; without a byte order mark."""
+def _read_text(path: Path) -> Iterator[str]:
+    """Yield the file's text as Python reads it: UTF-8, every newline as a line feed; without a byte order mark."""
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")(), translate=True)
     started = False
     done = 0  # bytes read before this chunk
-    with _reading(path), _open(path) as file:
+    with _report_read_errors(path), _open(path) as file:
         while True:
             chunk = file.read(CHUNK)
             if b"\0" in chunk:
@@ -122,9 +95,9 @@ def _text(path: Path) -> Iterator[str]:
             try:
                 text = decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
-                # error.object also holds bytes kept from the chunk before
+                # error.object includes bytes kept from the chunk before
                 raise _not_utf8(path, done - (len(error.object) - len(chunk)) + error.start) from None
-            if text and not started:  # by hand: "utf-8-sig" takes a file of half a mark for an empty one
+            if text and not started:  # not "utf-8-sig", which reads a file of half a mark as empty
                 started, text = True, text.removeprefix("\ufeff")
             if text:
                 yield text
@@ -133,39 +106,41 @@ def _text(path: Path) -> Iterator[str]:
             done += len(chunk)
 
 
-def _lines(path: Path, field: str) -> Iterator[Document]:
-    done = 0
-    with _reading(path), _open(path) as file:
+def _read_jsonl(path: Path, field: str) -> Iterator[Document]:
+    done = 0  # bytes of the lines before
+    with _report_read_errors(path), _open(path) as file:
         for number, line in enumerate(file, 1):
-            where = f"{path} line {number}"
+            source = f"{path} line {number}"
             try:
                 decoded = line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
                 raise _not_utf8(path, done + error.start) from None
             done += len(line)
-            if text := _field(decoded, field, where):
-                yield Document(where, lambda text=text: iter([text]))  # type: ignore[misc]  # bound now, not later
+            if text := _parse_line(decoded, field, source):
+                yield Document(source, lambda text=text: iter([text]))  # type: ignore[misc]  # bind text now
 
 
-def _field(line: str, field: str, where: str) -> str:
-    """The text in one line of a .jsonl; "" for a blank line."""
+def _parse_line(line: str, field: str, source: str) -> str:
+    """Return the text in one line of a .jsonl file; "" for a blank line."""
     if not line.strip():
         return ""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"corpus.path: {where} is no JSON ({error}): mend the line or give other files") from None
+        raise UserError(f"corpus.path: {source} is not JSON ({error}): correct the line or give other files") from None
     if not isinstance(record, dict) or field not in record:
         has = f"it has {', '.join(map(str, record))}" if isinstance(record, dict) and record else "it has none"
-        raise UserError(f"corpus.field={field} is no field of {where} ({has}): give corpus.field=NAME")
+        raise UserError(f"corpus.field={field} is not a field of {source} ({has}): give corpus.field=NAME")
     text = record[field]
+    if text is None:
+        raise UserError(f"corpus.field={field} is null in {source}: remove the line or give it a text")
     if not isinstance(text, str):
-        raise UserError(f"corpus.field={field} holds no text in {where} but {type(text).__name__}: give another field")
+        raise UserError(f"corpus.field={field} is not text in {source} but {type(text).__name__}: give another field")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise UserError(
-            f"corpus.path: {where} holds U+{ord(text[error.start]):04X}, a lone surrogate, which is no text: remove it"
+            f"corpus.path: {source} holds U+{ord(text[error.start]):04X}, a lone surrogate, not text: remove it"
         ) from None
     return text
 
@@ -179,10 +154,13 @@ def _open(path: Path) -> IO[bytes]:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _report_read_errors(path: Path) -> Iterator[None]:
+    """Raise UserError if the file cannot be read or decompressed."""
     try:
         yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"corpus.path: {path} is no whole .gz file ({error}): give another") from error
+        raise UserError(f"corpus.path: {path} is not a complete .gz file ({error}): give another") from error
     except OSError as error:
-        raise UserError(f"corpus.path: {path} cannot be read ({error.strerror}): mend it or give another") from error
+        raise UserError(
+            f"corpus.path: {path} cannot be read ({error.strerror}): make it readable or give another"
+        ) from error

@@ -10,27 +10,31 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from embedlab.config.errors import UserError
+from embedlab.config.home import expand_user
 from embedlab.config.tree import Config
 from embedlab.data.loader import TrainLoader
 from embedlab.data.shuffle import ShuffledBatches
 from embedlab.data.tokenizer import Tokenizer, load_tokenizer
 from embedlab.data.tokens import Tokens, prepare
 from embedlab.data.windows import SlidingWindows, whole_batch
+from embedlab.runs.file_hashes import hash_files
+from embedlab.runs.same_inputs import Inputs
 
 log = logging.getLogger(__name__)
 
 
 class TextData(LightningDataModule):
-    """Data of one run. After `setup`: `tokenizer`, `tokens`, and SlidingWindows `train_windows`, `val_windows`,
-    `test_windows`.
+    """Data of one run. After `setup`: `tokenizer`, `tokens`, `inputs`, and SlidingWindows `train_windows`,
+    `val_windows`, `test_windows`.
 
-    Training order depends on (seed, epoch) alone. Validation and test windows do not overlap; data.max_eval_tokens
-    spreads fewer of them over the whole text. Every device scores all of them, so that the numbers are exact whatever
-    their count. Trainer needs use_distributed_sampler=false: the batches are shared out here.
+    Training order depends on (seed, epoch) alone. Validation and test windows do not overlap; with
+    data.max_eval_tokens there are fewer, spread over the whole text. Every device scores all of them, so that scores
+    do not depend on the number of devices. Trainer needs use_distributed_sampler=false: batches are shared here.
     """
 
     tokenizer: Tokenizer
     tokens: Tokens
+    inputs: Inputs
     train_windows: SlidingWindows
     val_windows: SlidingWindows
     test_windows: SlidingWindows
@@ -38,22 +42,24 @@ class TextData(LightningDataModule):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.cache_dir = Path(config.cache_dir).expanduser()
+        self.cache_dir = Path(expand_user(config.cache_dir, "cache_dir"))
 
     def prepare_data(self) -> None:
-        """Build the caches, once on each machine; nothing where `setup` has opened them, as that reads all of them."""
+        """Build the caches, once on each machine; do nothing if `setup` has already opened (and so read) them all."""
         if hasattr(self, "tokens"):
             return
         tokenizer = load_tokenizer(self.config.tokenizer, self.cache_dir)
         prepare(self.config.corpus, tokenizer, self.cache_dir)
 
     def setup(self, stage: str | None = None) -> None:
-        """Open the caches; all stages at once, because that costs nothing. UserError for too short a text."""
+        """Open the caches of all stages at once, which costs nothing. Raises UserError if the text is too short."""
         if hasattr(self, "tokens"):
             return
         data = self.config.data
         self.tokenizer = load_tokenizer(self.config.tokenizer, self.cache_dir)
+        files = hash_files(self.config)  # before they are read for anything else
         self.tokens = prepare(self.config.corpus, self.tokenizer, self.cache_dir)
+        self.inputs = Inputs(self.tokens.corpus["sha256"], files)
         self.train_windows = self._windows("train", data.stride)
         self.val_windows = self._windows("val", self._eval_stride(len(self.tokens.val)))
         self.test_windows = self._windows("test", self._eval_stride(len(self.tokens.test)))
@@ -70,22 +76,22 @@ class TextData(LightningDataModule):
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         n, batch_size = len(self.train_windows), self.config.data.batch_size
         batches = ShuffledBatches(n, batch_size, self.config.seed, rank, world_size)
-        return TrainLoader(self.train_windows, batch_sampler=batches, **self._settings())
+        return TrainLoader(self.train_windows, batch_sampler=batches, **self._loader_settings())
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        return DataLoader(self.val_windows, self.config.data.batch_size, **self._settings())
+        return DataLoader(self.val_windows, self.config.data.batch_size, **self._loader_settings())
 
     def test_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        return DataLoader(self.test_windows, self.config.data.batch_size, **self._settings())
+        return DataLoader(self.test_windows, self.config.data.batch_size, **self._loader_settings())
 
-    def _settings(self) -> dict[str, Any]:
+    def _loader_settings(self) -> dict[str, Any]:
         workers = self.config.data.num_workers
         return {
             "collate_fn": whole_batch,
             "num_workers": workers,
             "persistent_workers": workers > 0,
-            "multiprocessing_context": "fork" if workers else None,  # under joblib a spawned worker would run the job
-            "generator": torch.Generator().manual_seed(self.config.seed),  # or it would draw from the model's numbers
+            "multiprocessing_context": "fork" if workers else None,  # under joblib a spawned worker would rerun the job
+            "generator": torch.Generator().manual_seed(self.config.seed),  # not the one that dropout draws from
             "pin_memory": self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
         }
 
@@ -97,7 +103,7 @@ class TextData(LightningDataModule):
             raise UserError(f"{split} text of corpus={self.config.corpus.name}: {error}") from None
 
     def _eval_stride(self, n_tokens: int) -> int:
-        """Tokens from window to window: context_length, or more, so that at most max_eval_tokens are scored."""
+        """Return the tokens from window to window: context_length, or more to score at most max_eval_tokens."""
         length, most = self.config.data.context_length, self.config.data.max_eval_tokens
         if most is None:
             return length

@@ -1,4 +1,4 @@
-"""Corpora that are downloaded, once."""
+"""Corpora that are downloaded once."""
 
 import logging
 from pathlib import Path
@@ -8,20 +8,23 @@ from filelock import FileLock
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import DownloadConfig
-from embedlab.data.cache import sha256_of
+from embedlab.runs.file_hashes import sha256_of
 
 log = logging.getLogger(__name__)
 TIMEOUT = 15  # seconds without an answer
 
 
 def download(config: DownloadConfig, folder: Path) -> Path:
-    """The file of `config.url`, with exactly the sha256 of the config; from `folder` where it lies there already."""
+    """Return the file of `config.url`, downloaded into `folder` if it is not there yet.
+
+    Raises UserError if it cannot be downloaded or its sha256 is not the one in the config.
+    """
     path = folder / f"{config.sha256[:16]}-{Path(unquote(urlsplit(config.url).path)).name}"
     if path.is_file() and sha256_of(path) == config.sha256.lower():
-        return path  # without pooch, which would want to write
-    import pooch  # slow to import, and needed once
+        return path  # without pooch, which needs write permission
+    import pooch  # slow to import, and rarely needed
 
-    pooch.get_logger().setLevel(logging.WARNING)  # it would tell the same once more
+    pooch.get_logger().setLevel(logging.WARNING)  # it would log the same again
     log.info("downloading corpus=%s from %s", config.name, config.url)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -33,7 +36,7 @@ def download(config: DownloadConfig, folder: Path) -> Path:
                 path=folder,
                 downloader=pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT),
             )
-    except (OSError, ValueError) as error:  # no network, no such page, no room; another sha256
+    except (OSError, ValueError) as error:  # no network, no such page, full disk; another sha256
         raise UserError(
             f"corpus={config.name} could not be downloaded from {config.url} ({_reason(error)}): "
             "fetch it elsewhere and give corpus=files corpus.path=FILE"
@@ -42,7 +45,7 @@ def download(config: DownloadConfig, folder: Path) -> Path:
 
 
 def _reason(error: Exception) -> str:
-    """The first words of what happened: libraries tell it in many lines, some with objects' addresses."""
+    """Return the cause in a few words: libraries report it in many lines, some with objects' addresses."""
     if isinstance(error, ValueError) and "hash" in str(error):
         return "its sha256 is not the one in corpus.sha256"
     if isinstance(error, OSError) and error.strerror:

@@ -18,13 +18,13 @@ class TrainLoader(DataLoader[tuple[Tensor, Tensor]]):
 
     batch_sampler: ShuffledBatches
     done = 0  # batches of this epoch that were yielded
-    between: Callable[[], None] | None = None  # called before each batch, when the steps before it are complete
+    before_batch: Callable[[], None] | None = None  # called before each batch, when all earlier steps are complete
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:  # type: ignore[override]  # a generator is enough
         self.done = self.batch_sampler.first
         for batch in super().__iter__():
-            if self.between is not None:
-                self.between()
+            if self.before_batch is not None:
+                self.before_batch()
             self.done += 1
             yield batch
 

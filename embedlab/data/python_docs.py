@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from embedlab.config.errors import UserError
-from embedlab.data.cache import cached
+from embedlab.data.cache import load_or_build
 
 log = logging.getLogger(__name__)
 RECIPE = 1  # increase it when a change here gives another text for the same Python
@@ -30,10 +30,10 @@ EXCLUDED |= {"ensurepip", "pydoc_data", "lib-dynload", "__pycache__"}
 
 
 def collect(folder: Path, docstrings: bool) -> Path:
-    """Return the .jsonl file of the documentation below `folder`, written at first use: a document per topic or module."""
+    """Return the .jsonl file of the documentation below `folder`, written at first use."""
     kind = "docs" if docstrings else "topics"
     kept = folder / f"python_{kind}-{platform.python_implementation()}-{platform.python_version()}-{RECIPE}"
-    cached(kept, lambda new: _write(new / "python_docs.jsonl", docstrings))
+    load_or_build(kept, lambda new: _write(new / "python_docs.jsonl", docstrings))
     return kept / "python_docs.jsonl"
 
 

@@ -42,14 +42,16 @@ class Permutation:
         x = self._encrypt(np.asarray(indices, dtype=np.uint64).ravel())
         while (outside := x >= self.n).any():  # at most 3 of 4 each time
             x[outside] = self._encrypt(x[outside])
-        return x.astype(np.int64).reshape(np.shape(indices))
+        permuted: np.ndarray = x.astype(np.int64).reshape(np.shape(indices))
+        return permuted
 
     def _encrypt(self, x: np.ndarray) -> np.ndarray:
         mask = (np.uint64(1) << self.half) - np.uint64(1)
         left, right = x >> self.half, x & mask
         for key in self.keys:
             left, right = right, left ^ (_mix(right ^ key) & mask)
-        return (left << self.half) | right
+        joined: np.ndarray = (left << self.half) | right
+        return joined
 
 
 def _mix(x: np.ndarray) -> np.ndarray:
@@ -62,7 +64,7 @@ class ShuffledBatches:
     """Batch sampler that visits n windows in the order of `Permutation`, batch_size at a time.
 
     batch_size counts the windows of all devices together. Each device takes an equal share of each batch, so that all
-    shares together are the batch that one device alone would get. The last incomplete batch is dropped. Where there
+    shares together are the batch that one device alone would get. The last incomplete batch is dropped. If there
     are fewer windows than one batch, the batch is all of them (as many as can be shared evenly).
     Raises UserError if a batch cannot be shared evenly.
     """

@@ -1,8 +1,8 @@
-"""Token labels that TensorBoard's projector, word2vec files and people can read, and that give back the bytes.
+r"""Token labels that TensorBoard's projector, word2vec files and people can read, and that give back the bytes.
 
 A label shows a token's text with invisible characters made visible: ␣ space, ↵ newline, ⇥ tab, ␀ … ␡ other control
-characters, \\xNN a byte that is not UTF-8, \\uNNNN any other character without a shape of its own. Backslash is
-doubled, and the symbols themselves are written as \\uNNNN, so that no two tokens share a label.
+characters, \xNN a byte that is not UTF-8, \uNNNN any other character without a shape of its own. Backslash is
+doubled, and the symbols themselves are written as \uNNNN, so that no two tokens share a label.
 
 The projector reads its labels from a tab-separated file. It drops blank lines, cuts at tabs and newlines, and converts
 text that looks like a number ("007" would become 7), so a number is put in quotes: '007'.
@@ -12,7 +12,7 @@ import re
 from typing import Protocol
 
 
-class Tokens(Protocol):
+class Vocabulary(Protocol):
     """What this module needs of a tokenizer."""
 
     def token_bytes(self, token: int) -> bytes: ...
@@ -49,12 +49,12 @@ def label(raw: bytes) -> str:
     return text
 
 
-def token_label(tokenizer: Tokens, token: int) -> str:
-    """Return the label of a token id; `\\id100256` for an id that the encoding does not use."""
+def token_label(tokenizer: Vocabulary, token: int) -> str:
+    r"""Return the label of a token id; `\id100256` for an id that the encoding does not use."""
     return label(tokenizer.token_bytes(token)) or rf"\id{token}"
 
 
-def token_kind(tokenizer: Tokens, token: int) -> str:
+def token_kind(tokenizer: Vocabulary, token: int) -> str:
     """Return the kind of a token id, as `kind` does, or `special`."""
     return "special" if tokenizer.is_special(token) else kind(tokenizer.token_bytes(token))
 
@@ -91,9 +91,9 @@ def _piece(match: re.Match[str]) -> bytes:
 
 
 def kind(raw: bytes) -> str:
-    """Classify text: word start, inside (of a word), number, punctuation, whitespace, or bytes that are not text.
+    r"""Classify text: word start, inside (of a word), number, punctuation, whitespace, or bytes that are not text.
 
-    >>> [kind(raw) for raw in (b" the", b"ing", b" 1984", b"...", b"\\n", b"\\xe4")]
+    >>> [kind(raw) for raw in (b" the", b"ing", b" 1984", b"...", b"\n", b"\xe4")]
     ['word start', 'inside', 'number', 'punctuation', 'whitespace', 'bytes']
     """
     try:

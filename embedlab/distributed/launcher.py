@@ -1,7 +1,7 @@
-"""A job on several devices: one process for each, watched by the one that Hydra runs. Imports no torch.
+"""A job on several devices: one process per device, supervised by the process that Hydra runs. Imports no torch.
 
-Lightning's own launcher would start the whole command again, which in a sweep is the whole sweep, and hangs where one
-process fails.
+Lightning's own launcher would start the whole command again (in a sweep: the whole sweep), and hangs if one process
+fails.
 """
 
 import os
@@ -10,18 +10,23 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
-from embedlab.runs.folder import ERROR
-from embedlab.runs.signals import handled_by
+from embedlab.distributed.records import FOLDER, first_error
+from embedlab.runs.machine import available_cores
+from embedlab.runs.signals import handle_signals
 
 FOREIGN = ("SLURM_", "TORCHELASTIC_", "MASTER_", "OMPI_", "PMI_", "WORLD_SIZE", "NODE_RANK", "GROUP_RANK")
 
 
 def device_count(config: Config) -> int:
-    """How many processes the trainer's settings ask for; 1 unless a strategy of several processes is named."""
+    """Return the number of processes that the trainer's settings ask for; 1 without a strategy of several processes.
+
+    Raises UserError if trainer.devices is not a number or a list.
+    """
     devices, strategy = config.trainer.get("devices"), str(config.trainer.get("strategy") or "")
     if not strategy.startswith(("ddp", "fsdp")):
         return 1
@@ -29,48 +34,64 @@ def device_count(config: Config) -> int:
         return len(devices)
     if isinstance(devices, int) and devices > 0:
         return devices
-    raise UserError(f"trainer.devices={devices} is no number: give how many devices take part, as trainer.devices=2")
+    raise UserError(f"trainer.devices={devices} is not a number: give the number of devices, as trainer.devices=2")
 
 
-def train_on(n: int, folder: Path) -> None:
-    """Train the job in `folder` in n processes; UserError with their error where one fails, all are gone then."""
+def train_in_processes(n: int, folder: Path) -> None:
+    """Train the job in `folder` in n processes.
+
+    Raises UserError with the error of the process that failed first, after all processes have ended.
+    """
     environment = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
-    environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(n)}
-    cores = int(os.environ.get("SLURM_CPUS_PER_TASK") or os.cpu_count() or 1)  # Slurm: the job's, not the node's
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, cores // n)))
+    environment |= {"MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": str(n)}
+    environment["TORCHELASTIC_USE_AGENT_STORE"] = "True"  # rank 0 serves the store itself: see worker.serve_store
+    environment.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // n)))
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "embedlab.distributed.worker", str(folder)]
     received: list[int] = []
 
-    def hand_on(number: int, frame: Any) -> None:
+    def forward_signal(number: int, frame: Any) -> None:
         received.append(number)
         for rank in ranks:
             rank.send_signal(number)
 
     ranks: list[subprocess.Popen[bytes]] = []
-    with handled_by(hand_on):
+    with (
+        handle_signals(forward_signal),
+        TemporaryDirectory() as errors,
+        socket.create_server(("127.0.0.1", 0)) as store,
+    ):
+        environment["MASTER_PORT"] = str(store.getsockname()[1])
+        environment |= {FOLDER: errors, "EMBEDLAB_STORE_SOCKET": str(store.fileno())}
         try:
             for i in range(n):
                 own = {**environment, "LOCAL_RANK": str(i)}
-                # a session of its own: Ctrl-C comes from here alone; the pipe tells it of our end
-                ranks.append(subprocess.Popen(command, env=own, stdin=subprocess.PIPE, start_new_session=True))
+                # a new session: Ctrl-C reaches it only from here; the pipe on stdin closes when this process ends
+                ranks.append(
+                    subprocess.Popen(
+                        command,
+                        env=own,
+                        stdin=subprocess.PIPE,
+                        start_new_session=True,
+                        pass_fds=[store.fileno()] if i == 0 else [],
+                    )
+                )
             while None in (statuses := [rank.poll() for rank in ranks]) and not any(statuses):
                 time.sleep(0.05)
             failed = [status for status in statuses if status]
         finally:
-            _end(ranks, seconds=30 if received else 1)
+            _stop(ranks, seconds=30 if received else 1)
+        first = first_error(Path(errors))
     if received:
         raise SystemExit(128 + received[0])
     if failed:
-        if (status := min(failed)) < 0:  # the others only tell that it is gone
-            raise UserError(f"one of its {n} processes was killed by signal {-status}: the same command goes on")
-        path = folder / ERROR
-        told = path.read_text(encoding="utf-8").strip() if path.exists() else f"a process ended with {failed[0]}"
-        raise UserError(told)
+        if (status := min(failed)) < 0:  # the other errors follow from that one
+            raise UserError(f"one of its {n} processes was killed by signal {-status}: the same command resumes it")
+        raise UserError(first or f"a process exited with status {failed[0]} and no message")
 
 
-def _end(ranks: list[subprocess.Popen[bytes]], seconds: float) -> None:
-    """Let those that still run end by themselves for so long, then end them."""
+def _stop(ranks: list[subprocess.Popen[bytes]], seconds: float) -> None:
+    """Give running processes so many seconds to end by themselves, then kill them."""
     until = time.monotonic() + seconds
     while any(rank.poll() is None for rank in ranks) and time.monotonic() < until:
         time.sleep(0.05)
@@ -80,9 +101,3 @@ def _end(ranks: list[subprocess.Popen[bytes]], seconds: float) -> None:
         rank.wait()
         assert rank.stdin is not None
         rank.stdin.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

@@ -1,7 +1,9 @@
-"""What is measured of a trained model, in every run and on demand (`python -m embedlab.evaluate RUN_FOLDER`)."""
+"""Measurements of a trained model, in every run and on demand (`python -m embedlab.evaluate RUN_FOLDER`)."""
 
 import time
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,19 +16,23 @@ from embedlab.evaluation.lengths import extrapolation
 from embedlab.evaluation.lens import position_lens
 from embedlab.evaluation.loss import window_losses
 from embedlab.evaluation.order import order_sensitivity
-from embedlab.evaluation.table_measures import tables
+from embedlab.evaluation.table_measures import measure_tables
 from embedlab.model.embeddings import LanguageModel
+from embedlab.runs.results import CloserLook, Measured
+from embedlab.runs.view_failures import log_view_failure
+
+MEASURE = "the measure"  # the first words of a failed measure's line in the log
 
 
-def measure(model: LanguageModel, data: TextData, config: Config) -> dict[str, Any]:
-    """Every key of results.json that depends on weights and held-out text; units stand in the README."""
+def measure(model: LanguageModel, data: TextData, config: Config) -> Measured:
+    """Measure all keys of results.json that depend on the weights and on held-out text."""
     lengths = torch.as_tensor(data.tokenizer.byte_lengths)
     batch_tokens = config.data.batch_size * config.data.context_length
     val = window_losses(model, data.val_windows, lengths, batch_tokens)
     started = time.perf_counter()
     test = window_losses(model, data.test_windows, lengths, batch_tokens)
     eval_seconds = time.perf_counter() - started
-    return {
+    measured = {
         "val": val.scores(),
         "test": test.scores(),
         "baselines": baselines(data.tokens.train, data.val_windows, data.tokenizer.vocab_size),
@@ -34,13 +40,19 @@ def measure(model: LanguageModel, data: TextData, config: Config) -> dict[str, A
         **evaluate(model, data.tokens.test, data.tokenizer, config),
         "eval_tokens_per_second": test.nats.size / eval_seconds,
     }
+    return cast(Measured, measured)
 
 
-def evaluate(model: LanguageModel, ids: np.ndarray, tokenizer: Tokenizer, config: Config) -> dict[str, Any]:
-    """The keys that come from looking closer at the test text `ids` (1-D)."""
-    return {
-        "extrapolation": extrapolation(model, ids, tokenizer.byte_lengths, config),
-        "order_sensitivity": order_sensitivity(model, ids, config),
-        "tables": tables(model, ids, tokenizer),
-        "position_lens": position_lens(model, ids, config),
+def evaluate(model: LanguageModel, ids: np.ndarray, tokenizer: Tokenizer, config: Config) -> CloserLook:
+    """Take the measures beyond the loss on the test text `ids` (1-D); one that fails is logged and is None."""
+    measures: dict[str, Callable[[], Any]] = {
+        "extrapolation": lambda: extrapolation(model, ids, tokenizer.byte_lengths, config),
+        "order_sensitivity": lambda: order_sensitivity(model, ids, config),
+        "tables": lambda: measure_tables(model, ids, tokenizer),
+        "position_lens": lambda: position_lens(model, ids, config),
     }
+    found: Any = dict.fromkeys(measures)
+    for name, take in measures.items():
+        with log_view_failure(Path(config.run_dir), f"{MEASURE} {name}"):
+            found[name] = take()
+    return cast(CloserLook, found)

@@ -1,12 +1,11 @@
-"""Position lens: what attention makes of distance, for any scheme on one axis.
+"""Position lens: how attention depends on distance, on the same axis for every scheme.
 
-For each layer and head the mean logit and the mean weight of a key δ = 0, 1, … tokens behind its query. ALiBi's slopes,
-T5's buckets and rotary's waves all end in the logits, so a wrapper around the scheme reads them where attention does.
+Measured for each layer and head: the mean logit and the mean weight of a key δ = 0, 1, … tokens before its query.
+ALiBi's slopes, T5's buckets and rotary's waves all act through the logits, so a wrapper around the scheme records them
+where attention uses them.
 
 B windows, H heads, T window.
 """
-
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,30 +17,49 @@ from embedlab.evaluation.loss import evaluating
 from embedlab.model.blocks import AttentionHead
 from embedlab.model.embeddings import LanguageModel
 from embedlab.positions.base import Composed, Scheme, Site, square
+from embedlab.runs.results import PositionLens
 
-WINDOWS = 8  # of the trained length, evenly over the text
+WINDOWS = 8  # windows of the trained length, spread evenly over the text
 
 
-def position_lens(model: LanguageModel, ids: np.ndarray, config: Config) -> dict[str, Any] | None:
-    """logits and weights, each [layer][head][distance], means over all queries that have such a key; `windows`, how
-    many were looked at. None for a head without attention.
+def position_lens(model: LanguageModel, ids: np.ndarray, config: Config) -> PositionLens | None:
+    """Measure logits and weights by distance: [layer][head][distance], means over all queries that have such a key.
 
-    A distance whose logits are all -inf (a scheme that looks only so far back) has the logit None.
+    `windows` is the number of windows measured. A distance whose logits are all -inf (a scheme with a limited reach)
+    has the logit None. Returns None for a head without attention.
     """
-    if not isinstance(model.head, AttentionHead):
-        return None
     T = config.data.context_length
     starts = np.unique(np.linspace(0, len(ids) - T, WINDOWS).astype(np.int64))
-    windows = torch.from_numpy(ids[starts[:, None] + np.arange(T)].astype(np.int64)).to(model.tokens.weight.device)
-    watched = Watched(model.scheme)
-    with evaluating(model):
-        positions = torch.arange(T, device=windows.device)
-        model.head(model.scheme.embed(model.tokens(windows), square(positions)), watched, positions)
+    windows = torch.from_numpy(ids[starts[:, None] + np.arange(T)].astype(np.int64))
+    if (watched := watch(model, windows)) is None:
+        return None
     return {
         "windows": len(starts),
         "logits": [_plain(mean_by_distance(join(blocks, -torch.inf))) for blocks in watched.logits],
         "weights": [_plain(mean_by_distance(join(blocks, 0.0))) for blocks in watched.seen_weights],
     }
+
+
+def attention_by_distance(model: LanguageModel, ids: Tensor) -> Tensor | None:
+    """Measure the mean weight that a query gives the key 0 … T-1 tokens back: ids (B, T) -> (layers, H, T).
+
+    The mean is over all queries of all windows that have such a key. Returns None for a head without attention.
+    """
+    if (watched := watch(model, ids)) is None:
+        return None
+    return torch.stack([mean_by_distance(join(blocks, 0.0)) for blocks in watched.seen_weights]).float().cpu()
+
+
+def watch(model: LanguageModel, ids: Tensor) -> "Watched | None":
+    """Run the model on ids (B, T) and return the scheme that recorded it; None for a head without attention."""
+    if not isinstance(model.head, AttentionHead):
+        return None
+    watched = Watched(model.scheme)
+    with evaluating(model):
+        ids = ids.to(model.tokens.weight.device)
+        positions = torch.arange(ids.size(1), device=ids.device)
+        model.head(model.scheme.embed(model.tokens(ids), square(positions)), watched, positions)
+    return watched
 
 
 class Watched(Composed):
@@ -73,12 +91,12 @@ def join(blocks: list[Tensor], future: float) -> Tensor:
 
 
 def mean_by_distance(matrix: Tensor) -> Tensor:
-    """(B, H, T, T), rows are queries -> (H, T): the mean of the finite entries δ below the diagonal; nan for none."""
+    """Average the finite entries δ below the diagonal, nan if none: (B, H, T, T), rows are queries -> (H, T)."""
     T = matrix.size(-1)
-    by_distance = [matrix.diagonal(-distance, -2, -1).double() for distance in range(T)]  # each (B, H, T - δ)
+    by_distance = [matrix.diagonal(-distance, -2, -1).cpu().double() for distance in range(T)]  # each (B, H, T - δ)
     return torch.stack([x.where(x.isfinite(), torch.nan).nanmean((0, 2)) for x in by_distance], -1)
 
 
 def _plain(means: Tensor) -> list[list[float | None]]:
-    """Numbers that JSON knows, with as many digits as a picture can use."""
+    """Convert to numbers that JSON can hold, with as many digits as a chart needs."""
     return [[None if value != value else float(f"{value:.5g}") for value in row] for row in means.tolist()]

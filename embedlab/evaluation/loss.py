@@ -6,33 +6,35 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from embedlab.data.windows import SlidingWindows
 from embedlab.model.embeddings import LanguageModel
 from embedlab.model.loss import token_losses
+from embedlab.runs.results import Scores
 from embedlab.training.module import scores
 
 
 @dataclass(slots=True)
 class Losses:
-    """Losses of every target of some windows: (windows, T), with the UTF-8 bytes of the same targets."""
+    """Losses of all targets of some windows."""
 
-    nats: np.ndarray
-    n_bytes: int
+    nats: np.ndarray  # (windows, T)
+    n_bytes: int  # UTF-8 bytes of the same targets
 
-    def scores(self) -> dict[str, float]:
-        """loss (nats/token), perplexity, bits_per_byte over all targets."""
+    def scores(self) -> Scores:
+        """Return loss (nats/token), perplexity and bits_per_byte over all targets."""
         return scores(float(self.nats.sum()), self.nats.size, self.n_bytes)
 
     def by_position(self) -> list[float]:
-        """T mean losses: the first is of targets that see one token of context, the last of those that see T."""
-        return self.nats.mean(0).tolist()
+        """Return T mean losses, of the targets that see 1 … T tokens of context."""
+        means: list[float] = self.nats.mean(0).tolist()
+        return means
 
 
 @contextmanager
-def evaluating(model: LanguageModel) -> Iterator[None]:
-    """No gradient, no dropout; the model is left in its mode."""
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Disable gradients and dropout of a model or a part of one; afterwards its training mode is restored."""
     was_training = model.training
     model.eval()
     try:
@@ -43,7 +45,7 @@ def evaluating(model: LanguageModel) -> Iterator[None]:
 
 
 def window_losses(model: LanguageModel, windows: SlidingWindows, byte_lengths: Tensor, batch_tokens: int) -> Losses:
-    """Score every target of the windows, about `batch_tokens` at a time; the model is left in its mode."""
+    """Score every target of the windows, about `batch_tokens` at a time; the model's training mode is kept."""
     device = model.tokens.weight.device
     step = max(1, batch_tokens // windows.context_length)
     parts, n_bytes = [], 0
@@ -51,15 +53,15 @@ def window_losses(model: LanguageModel, windows: SlidingWindows, byte_lengths: T
         for start in range(0, len(windows), step):
             inputs, targets = windows.__getitems__(range(start, min(start + step, len(windows))))
             losses = model.losses(inputs.to(device), targets.to(device))  # (B, T)
-            parts.append(losses.double().cpu().numpy())
+            parts.append(losses.cpu().double().numpy())
             n_bytes += int(byte_lengths.cpu()[targets].sum())
     return Losses(np.concatenate(parts), n_bytes)
 
 
 def last_losses(model: LanguageModel, inputs: np.ndarray, targets: np.ndarray, batch_tokens: int) -> np.ndarray:
-    """Losses in nats of the last targets of each window: inputs (N, T), targets (N, s) with s <= T -> (N, s) float64.
+    """Score the last targets of each window: inputs (N, T), targets (N, s), s <= T -> losses in nats (N, s) float64.
 
-    The softmax, most of a tiny model's work, is made for the scored targets only.
+    The softmax, most of a tiny model's work, is computed for the scored targets only.
     """
     device = model.tokens.weight.device
     n_scored = targets.shape[1]
@@ -71,5 +73,5 @@ def last_losses(model: LanguageModel, inputs: np.ndarray, targets: np.ndarray, b
             wanted = torch.from_numpy(targets[start : start + step].astype(np.int64)).to(device)
             hidden = model(ids)[:, -n_scored:].flatten(0, 1)  # (B·s, D)
             losses = token_losses(hidden, model.output_table, wanted.flatten(), model.chunk).view_as(wanted)
-            parts.append(losses.double().cpu().numpy())
+            parts.append(losses.cpu().double().numpy())
     return np.concatenate(parts)

@@ -1,26 +1,26 @@
-"""Order sensitivity: how much a model loses when its context is shuffled. L trained window, N windows.
+"""Order sensitivity: how much a model loses when its context is shuffle_start. L trained window, N windows.
 
-Shuffling what stands before the last n tokens of the context leaves the same bag of words; a model that ignores order,
-or looks at the last n tokens only, does not notice. After O'Connor & Andreas 2021, "What Context Features Can
-Transformer Language Models Use?".
+Shuffling all but the last n tokens of the context keeps the same bag of words: the loss of a model that ignores order,
+or uses the last n tokens only, does not change. After O'Connor & Andreas 2021, "What Context Features Can Transformer
+Language Models Use?".
 """
-
-from typing import Any
 
 import numpy as np
 
 from embedlab.config.tree import Config
 from embedlab.evaluation.loss import last_losses
 from embedlab.model.embeddings import LanguageModel
+from embedlab.runs.results import ShuffledScore
 
-SEED = 0  # of the shuffles: the same for every scheme and seed, so that runs differ by their models alone
+SEED = 0  # of the shuffles: the same for every scheme and seed, so that only the models differ between runs
 
 
-def order_sensitivity(model: LanguageModel, ids: np.ndarray, config: Config) -> list[dict[str, Any]]:
-    """One entry for each n of evaluation.shuffle_keep: keep (n tokens), loss (nats) of the last target of each window
-    and its rise over the loss in order. The last entry keeps the whole window: the loss in order itself, rise 0.
+def order_sensitivity(model: LanguageModel, ids: np.ndarray, config: Config) -> list[ShuffledScore]:
+    """Measure the loss for each n of evaluation.shuffle_keep: keep (n tokens), loss and rise, one entry each.
 
-    The windows, of the trained length, stand evenly over the text and may overlap.
+    The loss (nats) is that of the target after each window, the rise is its difference from the unshuffled loss. A last
+    entry keeps the whole window: the unshuffled loss, rise 0. The windows have the trained length, are spread evenly
+    over the text and may overlap.
     """
     L = config.data.context_length
     starts = np.linspace(0, len(ids) - L - 1, config.evaluation.order_windows).astype(np.int64)
@@ -30,15 +30,15 @@ def order_sensitivity(model: LanguageModel, ids: np.ndarray, config: Config) -> 
     keys = np.random.default_rng(SEED).random(inputs.shape)
     batch_tokens = config.data.batch_size * L
     base = float(last_losses(model, inputs, targets, batch_tokens).mean())
-    entries = []
+    entries: list[ShuffledScore] = []
     for keep in config.evaluation.shuffle_keep:
-        loss = float(last_losses(model, shuffled(inputs, keep, keys), targets, batch_tokens).mean())
+        loss = float(last_losses(model, shuffle_start(inputs, keep, keys), targets, batch_tokens).mean())
         entries.append({"keep": keep, "loss": loss, "rise": loss - base})
     return [*entries, {"keep": L, "loss": base, "rise": 0.0}]
 
 
-def shuffled(inputs: np.ndarray, keep: int, keys: np.ndarray) -> np.ndarray:
-    """inputs (N, L) with all but the last `keep` columns put in the order of their random keys (N, L)."""
+def shuffle_start(inputs: np.ndarray, keep: int, keys: np.ndarray) -> np.ndarray:
+    """Sort all but the last `keep` columns of inputs (N, L) by their random keys (N, L)."""
     n = max(0, inputs.shape[1] - keep)
     order = keys[:, :n].argsort(1)  # (N, n)
     return np.concatenate([np.take_along_axis(inputs[:, :n], order, 1), inputs[:, n:]], 1)

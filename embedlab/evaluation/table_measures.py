@@ -1,45 +1,46 @@
-"""What the trained tables look like: directions in use, whether frequent tokens stand apart, who is near whom.
+"""Measures of the trained tables: directions in use, how frequency shows in the vectors, and nearest neighbours.
 
-V vocabulary, D width, R rows looked at.
+D width, R rows measured.
 """
-
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from embedlab.data.token_counts import count_tokens, most_frequent_first
 from embedlab.data.tokenizer import Tokenizer
 from embedlab.evaluation.loss import evaluating
+from embedlab.evaluation.neighbours import nearest
 from embedlab.model.embeddings import LanguageModel
+from embedlab.runs.results import Neighbour, Neighbours, PositionTable, Tables, TokenTable
 
 MAX_ROWS = 2000  # the most frequent tokens of the text
 N_WORDS, N_NEIGHBOURS = 12, 5
 
 
-def tables(model: LanguageModel, ids: np.ndarray, tokenizer: Tokenizer) -> dict[str, Any]:
-    """`token`, `position` (None where the scheme has no table) and `neighbours`, as the functions below say.
+def measure_tables(model: LanguageModel, ids: np.ndarray, tokenizer: Tokenizer) -> Tables:
+    """Measure the token table, the scheme's table (None if it has none) and the nearest neighbours of tokens.
 
-    Of the token table only the most frequent tokens of the text `ids` count: others hardly moved from their random
-    start.
+    Only the most frequent tokens of the text `ids` are measured: the others hardly moved from their random start.
     """
-    tokens, counts = np.unique(ids, return_counts=True)
-    chosen = np.argsort(-counts, kind="stable")[:MAX_ROWS]
-    tokens, counts = tokens[chosen].astype(np.int64), counts[chosen]
+    counts = count_tokens(ids)
+    tokens = most_frequent_first(counts, unseen=False)[:MAX_ROWS]
+    counts = counts[tokens]
     with evaluating(model):
-        rows = model.tokens.weight[torch.from_numpy(tokens)].double().cpu()  # (R, D)
+        rows = model.tokens.weight[torch.from_numpy(tokens)].cpu().double()  # (R, D)
         positions = model.scheme.table()
         return {
-            "token": token_table_figures(rows, counts),
-            "position": None if positions is None else position_table_figures(positions.double().cpu()),
-            "neighbours": neighbours(rows, tokens, counts, tokenizer),
+            "token": measure_token_table(rows, counts),
+            "position": None if positions is None else measure_position_table(positions.cpu().double()),
+            "neighbours": list_neighbours(rows, tokens, counts, tokenizer),
         }
 
 
-def token_table_figures(rows: Tensor, counts: np.ndarray) -> dict[str, Any]:
-    """rows (R, D) of tokens that occur `counts` (R,) times -> effective_rank, isotropy, mean_cosine,
-    norm_log_frequency (Pearson's correlation of a row's length with the log of its count; None where one is constant).
+def measure_token_table(rows: Tensor, counts: np.ndarray) -> TokenTable:
+    """Measure the rows (R, D) of tokens that occur `counts` (R,) times.
+
+    norm_log_frequency is Pearson's correlation of a row's length with the log of its count; None if one is constant.
     """
     log_counts = torch.from_numpy(np.log(counts))
     both = torch.stack([rows.norm(dim=1), log_counts])
@@ -53,9 +54,11 @@ def token_table_figures(rows: Tensor, counts: np.ndarray) -> dict[str, Any]:
     }
 
 
-def position_table_figures(table: Tensor) -> dict[str, Any]:
-    """table (R, width) of places or distances -> effective_rank, and similarity_by_distance: the mean cosine of rows
-    that stand 0, 1, … R - 1 apart."""
+def measure_position_table(table: Tensor) -> PositionTable:
+    """Measure a table (R, width) of positions or distances.
+
+    similarity_by_distance is the mean cosine of rows that are 0, 1, … R - 1 apart.
+    """
     unit = F.normalize(table[:MAX_ROWS], dim=1)
     cosines = unit @ unit.T  # (R, R)
     return {
@@ -66,7 +69,7 @@ def position_table_figures(table: Tensor) -> dict[str, Any]:
 
 
 def effective_rank(rows: Tensor) -> float:
-    """exp of the entropy of the singular values' shares: 1 for one direction, D for D equal ones.
+    """Compute exp of the entropy of the singular values' shares: 1 for one direction, D for D equal ones.
 
     Roy & Vetterli 2007, "The effective rank: a measure of effective dimensionality", definition 1.
     """
@@ -76,10 +79,10 @@ def effective_rank(rows: Tensor) -> float:
 
 
 def isotropy(rows: Tensor) -> float:
-    """min Z(c) / max Z(c), with Z(c) = Σ exp(c·row), over the eigenvectors c of rowsᵀ·rows, each with both signs: 1
-    where all directions are alike, near 0 where one rules. Short rows are near 1 by their shortness alone.
+    """Compute min Z(c) / max Z(c), with Z(c) = Σ exp(c·row), over the eigenvectors c of rowsᵀ·rows with both signs.
 
-    Mu & Viswanath 2018, "All-but-the-Top", equation 2 and below; both signs, because an eigenvector has no own one.
+    1 if all directions are alike, near 0 if one dominates. Short rows are near 1 merely because they are short.
+    Mu & Viswanath 2018, "All-but-the-Top", equation 2 and below; both signs, because an eigenvector's is arbitrary.
     """
     axes = torch.linalg.eigh(rows.T @ rows).eigenvectors  # (D, D), columns
     along = rows @ axes  # (R, D)
@@ -88,24 +91,25 @@ def isotropy(rows: Tensor) -> float:
 
 
 def mean_cosine(rows: Tensor) -> float:
-    """Mean cosine of two different rows: 0 where they point everywhere, 1 where all point the same way."""
+    """Compute the mean cosine of two different rows: 0 if they point everywhere, 1 if all point the same way."""
     unit, R = F.normalize(rows, dim=1), len(rows)
     if R == 1:
         return 1.0
     return float((unit.sum(0).square().sum() - unit.square().sum()) / (R * (R - 1)))
 
 
-def neighbours(rows: Tensor, tokens: np.ndarray, counts: np.ndarray, tokenizer: Tokenizer) -> list[dict[str, Any]]:
-    """For the most frequent tokens that are letters only: token (its text), count, and its nearest other rows by
-    cosine, as {"token", "cosine"}. rows (R, D) belong to `tokens` (R,), the most frequent first."""
-    unit = F.normalize(rows, dim=1)
+def list_neighbours(rows: Tensor, tokens: np.ndarray, counts: np.ndarray, tokenizer: Tokenizer) -> list[Neighbours]:
+    """List the nearest other rows by cosine of the most frequent tokens that consist of letters.
+
+    rows (R, D) belong to `tokens` (R,), which occur `counts` (R,) times, the most frequent first.
+    """
     words = [i for i, token in enumerate(tokens) if tokenizer.decode([token]).strip().isalpha()][:N_WORDS]
-    found = []
-    for i in words:
-        cosines = unit @ unit[i]  # (R,)
-        cosines[i] = -torch.inf
-        near = cosines.topk(min(N_NEIGHBOURS, len(rows) - 1))
-        pairs = zip(near.indices.tolist(), near.values.tolist(), strict=True)
-        near_tokens = [{"token": tokenizer.decode([tokens[j]]), "cosine": round(cosine, 4)} for j, cosine in pairs]
+    near = nearest(rows.numpy(), np.array(words, dtype=np.int64), N_NEIGHBOURS)
+    found: list[Neighbours] = []
+    for i, near_rows, cosines in zip(words, near.rows.tolist(), near.cosines.tolist(), strict=True):
+        near_tokens: list[Neighbour] = [
+            {"token": tokenizer.decode([tokens[j]]), "cosine": round(cosine, 4)}
+            for j, cosine in zip(near_rows, cosines, strict=True)
+        ]
         found.append({"token": tokenizer.decode([tokens[i]]), "count": int(counts[i]), "neighbours": near_tokens})
     return found

@@ -13,6 +13,7 @@ from embedlab.model.blocks import AttentionHead, LinearHead
 from embedlab.model.loss import chunked_cross_entropy, token_losses
 from embedlab.positions.base import square
 from embedlab.positions.config import shape_of
+from embedlab.runs.results import Parameters
 
 
 class LanguageModel(nn.Module):
@@ -73,11 +74,12 @@ class LanguageModel(nn.Module):
         hidden: Tensor = self(ids, positions)
         return hidden @ self.output_table.T
 
-    def parameter_counts(self) -> dict[str, int]:
+    def parameter_counts(self) -> Parameters:
         """Count the parameters of each part, frozen ones included."""
-        parts = {"position": self.scheme, "embedding": self.tokens, "head": self.head}
-        counts = {name: sum(weight.numel() for weight in part.parameters()) for name, part in parts.items()}
-        return {"total": sum(counts.values()), **counts}
+        position, embedding, head = (
+            sum(weight.numel() for weight in part.parameters()) for part in (self.scheme, self.tokens, self.head)
+        )
+        return {"total": position + embedding + head, "position": position, "embedding": embedding, "head": head}
 
 
 def token_table(vocab_size: int, embedding_dim: int, init_std: float) -> nn.Embedding:

@@ -22,6 +22,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from embedlab.config.errors import UserError, complaint
+from embedlab.config.home import expand_user
 from embedlab.positions.config import PositionConfig, Shape
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def camel(name: str) -> str:
 def source_file(name: str, file: str | None = None) -> Path:
     """Return the file that defines the scheme. Raises UserError if there is none."""
     if file is not None:
-        path = Path(file).expanduser()
+        path = Path(expand_user(file, "position.file"))
         if not path.is_file():
             raise UserError(f"position.file={file} does not exist: give the file that defines {camel(name)}Config")
         return path

@@ -1,4 +1,4 @@
-"""A job's folder: its name, its lock, and what it says of the job. Imports no torch."""
+"""A job's folder: its name, its lock, and the state of the job that it shows. Imports no torch."""
 
 import hashlib
 import json
@@ -9,51 +9,57 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
-from embedlab.runs.same_settings import differences, plain
+from embedlab.runs.ownership import ERROR, LOCK, RUNNING
+from embedlab.runs.results import Results
+from embedlab.runs.same_settings import deciding_settings, differences
 
-ERROR = "error.txt"
-RUNNING = ".running"  # the process that works on the job; one that was killed leaves it
-LOCK = ".lock"
-LONGEST = 120  # characters; file names end at 255 bytes, and files below get names of their own
+BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"  # in the folder's checkpoints/
+LONGEST_NAME = 255  # bytes; limit of file systems
+OTHER_SWEEP = "give sweep_name=ANOTHER, or move the folder away"  # if a finished job had other settings
+LONGEST = 120  # characters of overrides in a folder's name; TensorBoard and others add to it
 
 
-class ElsewhereError(Exception):
-    """Another process works on this job now."""
+class FolderInUseError(Exception):
+    """Another process works in the folder now."""
 
 
 def job_folder(overrides: str) -> str:
-    """`position=rotary,seed=1` as a name for a folder: TensorBoard breaks on + & # %, file systems on length.
+    """Return overrides, as `position=rotary,seed=1`, as a folder name.
 
-    Overrides that only differ in what is replaced or cut off keep different names.
+    TensorBoard fails on + & # %, and file systems on long names. Different overrides get different names.
     """
     safe = re.sub(r"[^A-Za-z0-9._,=-]", "_", overrides).strip(".") or "default"
     if (safe == overrides and len(safe) <= LONGEST) or not overrides:
         return safe
-    return f"{safe[:LONGEST]}-{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
+    digest = hashlib.sha256(overrides.encode(errors="surrogatepass")).hexdigest()
+    return f"{safe[:LONGEST]}-{digest[:8]}"
 
 
-def quoted(value: str) -> str:
-    """A value as Hydra's grammar reads it back, whatever characters it holds."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+def fit_subdir(subdir: str) -> str:
+    """Return hydra.sweep.subdir, or its `job_folder` if it leaves the sweep's folder or is too long for a file system.
+
+    ${hydra:job.override_dirname} may hold a path's slashes and dots, and hundreds of letters.
+    """
+    parts = Path(subdir).parts
+    fits = ".." not in parts and all(len(part.encode(errors="surrogatepass")) <= LONGEST_NAME for part in parts)
+    return subdir if fits else job_folder(subdir)
 
 
 @contextmanager
 def lock_folder(folder: Path, wait: bool) -> Iterator[None]:
-    """Nobody else works in the folder meanwhile; ElsewhereError where somebody does and `wait` is false.
+    """Hold the lock of a folder. Raises FolderInUseError if another process holds it and `wait` is false.
 
-    The system frees the lock when its process ends, however it ends.
+    The system releases the lock when the process ends, even if it is killed.
     """
     try:
         lock = FileLock(folder / LOCK).acquire(timeout=-1 if wait else 0)
     except Timeout:
-        raise ElsewhereError(folder.name) from None
+        raise FolderInUseError(folder.name) from None
     with lock:
         (folder / RUNNING).write_text(str(os.getpid()), encoding="utf-8")
         try:
@@ -62,32 +68,32 @@ def lock_folder(folder: Path, wait: bool) -> Iterator[None]:
             (folder / RUNNING).unlink(missing_ok=True)
 
 
-def results_of(folder: Path, config: Config) -> dict[str, Any] | None:
-    """results.json of a finished job; None where there is none. UserError where it tells of other settings."""
+def read_finished(folder: Path, config: Config, remedy: str) -> Results | None:
+    """Return results.json of a finished run, or None if there is none.
+
+    Raises UserError if the file cannot be read, or, with `remedy`, if the run had other settings.
+    """
     path = folder / "results.json"
     if not path.exists():
         return None
     try:
-        results: dict[str, Any] = json.loads(path.read_bytes())
-        then = plain(results["config"])
+        results: Results = json.loads(path.read_bytes())
+        then = deciding_settings(results["config"])
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} cannot be read ({error}): move the folder away to run the job anew") from error
-    now = json.loads(json.dumps(plain(asdict(config))))
+        raise UserError(f"{path} cannot be read ({error}): move the folder away to run the job again") from error
+    now = json.loads(json.dumps(deciding_settings(asdict(config))))
     if changed := differences(then, now):
-        raise UserError(
-            f"{folder} was finished with other settings ({'; '.join(changed[:3])}): "
-            "give sweep_name=ANOTHER, or move the folder away"
-        )
+        raise UserError(f"{folder} was finished with other settings ({'; '.join(changed[:3])}): {remedy}")
     return results
 
 
-def interrupted(folder: Path) -> bool:
-    """Whether there is a checkpoint to go on from."""
-    return any((folder / "checkpoints" / name).exists() for name in ("last.ckpt", "previous.ckpt"))
+def has_checkpoint(folder: Path) -> bool:
+    """Whether there is a checkpoint to resume from."""
+    return any((folder / "checkpoints" / name).exists() for name in (LAST, PREVIOUS))
 
 
-def killed(folder: Path) -> bool:
-    """Whether a process began the job and told nothing of its end."""
+def was_killed(folder: Path) -> bool:
+    """Whether a process began the job and ended without removing its mark, as a killed one does."""
     if not (folder / RUNNING).exists():
         return False
     try:
@@ -97,21 +103,13 @@ def killed(folder: Path) -> bool:
         return False
 
 
-def worked_on_by(folder: Path) -> int | None:
-    """The number of the process that works on the job, or that was killed while it did."""
-    try:
-        return int((folder / RUNNING).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
 def write_error(folder: Path, error: Exception) -> str:
-    """error.txt, with the traceback where it is no mistake of the user's; one line that says the same."""
+    """Write error.txt, with the traceback unless it is a UserError, and return the error in one line."""
     if isinstance(error, UserError):
-        line, told = str(error).splitlines()[-1], f"{error}\n"
+        line, content = str(error).splitlines()[-1], f"{error}\n"
     else:
         line = f"{type(error).__name__}: {error}".splitlines()[0][:300]
-        told = "".join(traceback.format_exception(error))
+        content = "".join(traceback.format_exception(error))
     with suppress(OSError):  # a full disk
-        (folder / ERROR).write_text(told, encoding="utf-8")
+        (folder / ERROR).write_text(content, encoding="utf-8", errors="backslashreplace")
     return line

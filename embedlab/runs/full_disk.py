@@ -1,4 +1,4 @@
-"""A full disk, told in one line wherever it is met. Imports no torch."""
+"""Report a full disk in one line, wherever it is noticed. Imports no torch."""
 
 import errno
 import logging
@@ -14,7 +14,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def full_disk(error: BaseException | None) -> OSError | None:
-    """The system's own error where a full disk (or a quota) is behind `error`."""
+    """Return the system's error if a full disk (or a quota) caused `error`, else None."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in FULL:
             return error
@@ -23,15 +23,16 @@ def full_disk(error: BaseException | None) -> OSError | None:
 
 
 def message(full: OSError, folder: Path) -> str:
-    return f"{full.filename or folder} cannot be written ({full.strerror}): make room and give the same command again"
+    """Return the line that reports a full disk."""
+    return f"{full.filename or folder} cannot be written ({full.strerror}): make room and rerun the same command"
 
 
 @contextmanager
 def report_full_disk(folder: Path) -> Iterator[None]:
-    """UserError where the disk of a run's folder is full.
+    """Raise UserError if the disk of a run's folder is full.
 
-    Neither the log's file nor TensorBoard's thread print tracebacks of their own meanwhile: both meet it first, and
-    what they cannot write is written again after the last checkpoint, when the run goes on.
+    Inside, the log's file handler and TensorBoard's thread print no traceback: they fail first, and what they could not
+    write is written again when the run resumes from the last checkpoint.
     """
     hook, raises = threading.excepthook, logging.raiseExceptions
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and USR2 (a Slurm job's time is nearly up) as orderly ends, exit status 130, 143 and 140."""
+"""Turn Ctrl-C, SIGTERM and USR2 (a Slurm job's time is nearly up) into clean exits with status 130, 143 and 140."""
 
 import signal
 import threading
@@ -8,15 +8,15 @@ from typing import Any
 
 from embedlab.config.errors import UserError
 
-# By submitit's wish two minutes before; `sbatch --signal=USR2@120` gives the same. Windows has no such signal.
+# submitit requests it two minutes before, as `sbatch --signal=USR2@120` does. Windows has no such signal.
 TIME_IS_UP = getattr(signal, "SIGUSR2", signal.SIGTERM)
 SIGNALS = {signal.SIGINT, signal.SIGTERM, TIME_IS_UP}
 STATUSES = {128 + number for number in SIGNALS}
 
 
 @contextmanager
-def handled_by(handler: Callable[[int, Any], None]) -> Iterator[None]:
-    """All signals go to `handler`; afterwards to whoever had them before. Threads get no signals: nothing changes."""
+def handle_signals(handler: Callable[[int, Any], None]) -> Iterator[None]:
+    """Handle all signals by `handler`, then restore the earlier ones. Do nothing in a thread, which gets no signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -28,16 +28,17 @@ def handled_by(handler: Callable[[int, Any], None]) -> Iterator[None]:
             signal.signal(number, old)
 
 
-def at_once(number: int, frame: Any) -> None:
-    """The handler for the times when nothing would be lost."""
+def exit_at_once(number: int, frame: Any) -> None:
+    """Exit immediately: the handler for times when nothing can be lost."""
     raise SystemExit(128 + number)
 
 
 @contextmanager
 def requeue_on_timeout() -> Iterator[None]:
-    """A job whose time was up goes back into Slurm's queue, now that it has saved and stopped.
+    """Requeue a Slurm job whose time is up, after it has saved and stopped.
 
-    By submitit's own handler, which at once would lose all since the last checkpoint: Slurm then ends the process.
+    This calls submitit's own handler, after which Slurm kills the process; called at the signal, that handler would
+    lose everything since the last checkpoint.
     """
     handler = signal.getsignal(TIME_IS_UP)
     try:
@@ -46,9 +47,9 @@ def requeue_on_timeout() -> Iterator[None]:
         if stop.code != 128 + TIME_IS_UP or not callable(handler):
             raise
         try:
-            handler(TIME_IS_UP, None)  # ends by SystemExit
+            handler(TIME_IS_UP, None)  # raises SystemExit
         except Exception as error:
             raise UserError(
-                f"its time was up ({error}): the same command goes on, hydra.launcher.timeout_min=MINUTES gives it more"
+                f"its time was up ({error}): the same command resumes it; more: hydra.launcher.timeout_min=MINUTES"
             ) from error
         raise

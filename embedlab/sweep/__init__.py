@@ -1,1 +1,1 @@
-"""Sweeps that can be given again: what is finished is passed over, what was interrupted goes on. Imports no torch."""
+"""Sweeps that can be rerun: finished jobs are skipped, interrupted ones are resumed. Imports no torch."""

@@ -1,4 +1,4 @@
-"""Which jobs a sweep has: every combination of the values given, less what a budget spends otherwise."""
+"""The jobs of a sweep: every combination of the given values, except if `instead` gives other values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,21 +11,21 @@ from embedlab.config.errors import UserError
 Point = list[str]  # the overrides of one job
 
 
-def points_of(
+def expand_points(
     parser: OverridesParser,
     params: Sequence[str],
     arguments: Sequence[str],
     instead: Mapping[str, Mapping[str, Any]],
 ) -> list[Point]:
-    """The points of an experiment's `params` and the command line's `arguments`, which outrank them.
+    """Return the points of an experiment's `params` and the command line's `arguments`, which take precedence.
 
-    `instead` gives those points that hold an override other values to try: with
+    `instead` replaces values of the points that have a certain override: with
     {"position=t5": {"optimizer.lr": "2,4", "position.scale": "1,8"}} the jobs position=none,t5 optimizer.lr=1,2,3,4 are
-    none at four rates and t5 at two rates with two scales each. What the command line sets stays.
-    Raises UserError where `instead` has another form.
+    none at four rates and t5 at two rates with two scales each. Values from the command line are kept.
+    Raises UserError if `instead` is not a mapping of mappings.
     """
     if not isinstance(instead, Mapping) or not all(isinstance(change, Mapping) for change in instead.values()):
-        raise UserError(f"hydra.sweeper.instead={instead} is no mapping of mappings: see conf/experiment/tuned.yaml")
+        raise UserError(f"hydra.sweeper.instead={instead} is not a mapping of mappings: see conf/experiment/tuned.yaml")
 
     def combinations(overrides: Sequence[str]) -> list[Point]:
         return BasicSweeper.split_arguments(parser.parse_overrides([*overrides]), None)[0]

@@ -1,108 +1,228 @@
-"""The processes that launchers start for jobs: a signal to the sweep reaches them, and none is left behind."""
+"""`hydra/launcher=processes`: each job in a fresh process, several side by side. Imports no torch.
 
-import contextlib
-import functools
+On Linux a fork server imports torch and Lightning once, and each job is forked from it in milliseconds. On other
+systems a fork after such imports is not safe: each job's process starts from scratch and imports them itself. The
+operating system isolates jobs from one another: what a job changes in its process, or a kill, affects that job only.
+"""
+
+import itertools
+import logging
 import multiprocessing
 import os
-import signal
-import subprocess
-import threading
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing import connection, forkserver
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
-from embedlab.runs.folder import worked_on_by
+import cloudpickle
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
 
-SECONDS = 40  # for a step's end and a checkpoint; a job on several devices gives its processes 30
-stopped: list[int] = []  # the status that a signal ended this process's job with: joblib's workers would begin another
+from embedlab.runs.progress_channel import Progress
+from embedlab.runs.signals import STATUSES
+from embedlab.sweep.job_process import SECONDS_TO_SAVE, Ended, Task, run_task
+
+log = logging.getLogger("embedlab")
+METHOD = "forkserver" if sys.platform == "linux" else "spawn"
+POLL_SECONDS = 0.2
+PRELOAD = ["embedlab.cli", "embedlab.evaluation", "embedlab.training.run"]  # torch and Lightning with them
 
 
-class Processes:
-    """joblib's workers are Python's own children and end with us; submitit's would neither be told nor end."""
+class JobError(Exception):
+    """The failure of a job, in one line."""
 
-    def __init__(self) -> None:
-        self.submitit: list[subprocess.Popen[Any]] = []  # one for each job, in a session of its own
 
-    @contextmanager
-    def remembered(self, launcher: object) -> Iterator[None]:
-        """What hydra/launcher=local starts meanwhile is known to `end`, and ended where the sweep fails.
+class Watcher(Protocol):
+    """An observer of the sweep, called with the index of the job that something happens to."""
 
-        In a session of its own, because at a terminal's Ctrl-C each of submitit's processes prints a traceback and
-        kills its job after a second, whether that has saved or not.
-        """
-        if type(launcher).__name__ != "LocalLauncher":
-            yield
-            return
-        from submitit.local import local
+    def started(self, index: int) -> None: ...
+    def progressed(self, index: int, progress: Progress) -> None: ...
+    def ended(self, index: int, error: Exception | None) -> None: ...
+    def tick(self) -> None: ...
 
-        before, local.subprocess = local.subprocess, SimpleNamespace(Popen=self._start)  # type: ignore[assignment]
-        try:
-            yield
-        finally:
-            local.subprocess = before
-            self._kill(self.submitit)
-            self.submitit.clear()
 
-    def _start(self, *args: Any, **settings: Any) -> subprocess.Popen[Any]:
-        self.submitit.append(subprocess.Popen(*args, **settings, start_new_session=True))
-        return self.submitit[-1]
+@dataclass
+class Running:
+    """A job in its process."""
 
-    def end(self, number: int, folders: list[Path]) -> None:
-        """Send the signal to every job in `folders` that ours work on, and wait until they have saved.
+    process: BaseProcess
+    link: connection.Connection  # receives its messages; when this process ends, the job sees the link close
+    ended: Ended | None = None
 
-        Those of submitit's that work on none are killed: they would begin one, and pass over any signal before that.
-        joblib's must stay until all have saved: where one dies it kills the others.
-        """
-        told: set[int] = set()
-        until = time.monotonic() + SECONDS
-        while time.monotonic() < until:
-            workers = {child.pid for child in multiprocessing.active_children() if child.pid}
-            working = {pid: os.getsid(pid) for pid in map(worked_on_by, folders) if pid and _send(pid, 0)}
-            busy = {pid for pid in working if pid in workers or working[pid] in {one.pid for one in self.submitit}}
-            self._kill([one for one in self.submitit if one.pid not in {working[pid] for pid in busy}])
-            if not busy:
+
+class Processes(Launcher):
+    """Hydra's launcher interface over `Pool`."""
+
+    def __init__(self, n_jobs: int | None) -> None:
+        self.n_jobs = n_jobs
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what jobs need."""
+        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+        self.running: dict[int, Running] = {}
+        self.received = 0  # number of a signal to forward to all jobs; 0 for none
+
+    def warm_up(self) -> None:
+        """Start the fork server, whose imports take seconds, before the first job."""
+        if METHOD == "forkserver":
+            root = str(Path(__file__).parents[2])  # of a checkout's package that is not installed
+            os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+            multiprocessing.get_context(METHOD).set_forkserver_preload(PRELOAD)
+            forkserver.ensure_running()
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the jobs one after another, without a watcher."""
+        folders = [Path(self.config.hydra.sweep.dir)] * len(job_overrides)
+        numbers = range(initial_job_idx, initial_job_idx + len(job_overrides))
+        return self.run(job_overrides, folders, numbers, 1, SilentWatcher())
+
+    def run(
+        self,
+        job_overrides: Sequence[Sequence[str]],
+        folders: Sequence[Path],
+        numbers: Sequence[int],
+        n_jobs: int,
+        watcher: Watcher,
+    ) -> list[JobReturn]:
+        """Run all jobs, at most `n_jobs` at once, and return their results in the given order."""
+        self.warm_up()
+        context = multiprocessing.get_context(METHOD)
+        singletons = Singleton.get_state()
+        waiting = deque(range(len(job_overrides)))
+        returns: list[JobReturn | None] = [None] * len(job_overrides)
+        slots = itertools.cycle(range(n_jobs))
+        while waiting or self.running:
+            if self.received:
+                self._stop()
+            while waiting and len(self.running) < n_jobs:
+                index = waiting.popleft()
+                task = Task(
+                    number=numbers[index],
+                    overrides=[*job_overrides[index]],
+                    folder=folders[index],
+                    config=self.config,
+                    hydra_context=self.hydra_context,
+                    task_function=self.task_function,
+                    singletons=singletons,
+                    environment=self.environment(next(slots), n_jobs),
+                )
+                self.running[index] = self._start(context, task)
+                watcher.started(index)
+            for index, error in self._wait(watcher):
+                watcher.ended(index, error)
+                returns[index] = _job_return(error)
+            watcher.tick()
+        return [result for result in returns if result is not None]
+
+    def environment(self, slot: int, n_jobs: int) -> dict[str, str]:
+        """Return the environment variables of a job in this slot."""
+        return {}
+
+    def _stop(self) -> None:
+        """Forward the signal to all running jobs, wait until they have saved and exited, and exit with its status."""
+        for one in self.running.values():
+            _send(one.process, self.received)
+        until = time.monotonic() + SECONDS_TO_SAVE
+        for one in self.running.values():
+            while one.process.is_alive() and time.monotonic() < until:
+                while one.link.poll(POLL_SECONDS) and _received(one.link) is not None:
+                    pass  # read on: a full pipe would keep the job from exiting
+            if one.process.is_alive():
+                one.process.kill()
+            one.process.join()
+        raise SystemExit(128 + self.received)
+
+    def _start(self, context: Any, task: Task) -> Running:
+        ours, theirs = context.Pipe()
+        process = context.Process(
+            target=run_task, args=(cloudpickle.dumps(task), theirs), name=f"job {task.number + 1}"
+        )
+        process.start()
+        theirs.close()
+        return Running(process, ours)
+
+    def _wait(self, watcher: Watcher) -> list[tuple[int, Exception | None]]:
+        """Handle the jobs' messages; return (index, error) of the jobs that have exited."""
+        links = {one.link: index for index, one in self.running.items()}
+        sentinels = {one.process.sentinel: index for index, one in self.running.items()}
+        ready = connection.wait([*links, *sentinels], POLL_SECONDS)
+        for link in ready:
+            if link in links:
+                self._read(links[link], watcher)
+        exited = []
+        for sentinel in ready:
+            if sentinel in sentinels:
+                index = sentinels[sentinel]
+                one = self.running[index]
+                one.process.join()
+                self._read(index, watcher)
+                del self.running[index]
+                one.link.close()
+                exited.append((index, _error(one)))
+        return exited
+
+    def _read(self, index: int, watcher: Watcher) -> None:
+        one = self.running[index]
+        while one.link.poll():
+            message = _received(one.link)
+            if message is None:
+                time.sleep(0.01)  # the link closes a moment before the process is gone
                 return
-            for pid in busy - told:
-                _send(pid, number)
-            told |= busy
-            time.sleep(0.05)
-
-    def _kill(self, processes: list[subprocess.Popen[Any]]) -> None:
-        """With all that they have started."""
-        for process in processes:
-            if process.poll() is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            if isinstance(message, Ended):
+                one.ended = message
+            else:
+                watcher.progressed(index, message)
 
 
-def _send(pid: int, number: int) -> bool:
-    """Whether there is such a process of ours; 0 only asks."""
+class SilentWatcher:
+    """A watcher that does nothing."""
+
+    def started(self, index: int) -> None: ...
+    def progressed(self, index: int, progress: Progress) -> None: ...
+    def ended(self, index: int, error: Exception | None) -> None: ...
+    def tick(self) -> None: ...
+
+
+def _received(link: connection.Connection) -> Any:
     try:
-        os.kill(pid, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
+        return link.recv()
+    except (EOFError, OSError):
+        return None
 
 
-@functools.cache
-def exit_with_parent() -> None:
-    """Let this process, a worker of joblib's, end where the sweep's process was killed: its job first saves.
-
-    Ctrl-C is nothing to it between two jobs: it would die of it, and joblib kills all others where one dies.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+def _send(process: BaseProcess, number: int) -> None:
+    if process.pid is not None and process.is_alive():
+        try:
+            os.kill(process.pid, number)
+        except ProcessLookupError:
+            return
 
 
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os.kill(os.getpid(), signal.SIGTERM)
-    until = time.monotonic() + SECONDS
-    while not stopped and time.monotonic() < until:
-        time.sleep(0.1)
-    os._exit(128 + signal.SIGTERM)
+def _error(one: Running) -> Exception | None:
+    """Return why the job's process exited without finishing its job; None if the job is finished."""
+    if one.ended is not None:
+        if one.ended.error is None:
+            return None
+        kind: type[JobError] = type(one.ended.kind, (JobError,), {})
+        return kind(one.ended.error)
+    code = one.process.exitcode or 0
+    if code < 0:
+        return JobError(f"its process was killed by signal {-code}{' (out of memory?)' if code == -9 else ''}")
+    if code in STATUSES:
+        return JobError(f"stopped by signal {code - 128}, saved: the same command resumes it")
+    return JobError(f"its process exited with status {code} and no message")
+
+
+def _job_return(error: Exception | None) -> JobReturn:
+    result = JobReturn()
+    result.status = JobStatus.COMPLETED if error is None else JobStatus.FAILED
+    result.return_value = error
+    return result

@@ -1,7 +1,7 @@
-"""Slurm jobs for a sweep that may be given again: submitted once, each one's end told. Imports no torch.
+"""Slurm jobs of a sweep that may be rerun: each is submitted once, and its end is reported. Imports no torch.
 
-hydra-submitit-launcher's own waiting gives up on all jobs where one is killed, waits for that one forever where the
-cluster keeps no accounts, and submits jobs again that still wait in the queue.
+hydra-submitit-launcher by itself gives up on all jobs if one is killed, waits for that one forever if the cluster keeps
+no accounts, and submits jobs again that are still in the queue.
 """
 
 import logging
@@ -23,7 +23,7 @@ from submitit.core.utils import DelayedSubmission, JobPaths
 from submitit.slurm.slurm import SlurmInfoWatcher, SlurmJob
 
 from embedlab.config.errors import UserError
-from embedlab.runs.signals import at_once, handled_by
+from embedlab.runs.signals import exit_at_once, handle_signals
 
 log = logging.getLogger("embedlab")
 
@@ -33,17 +33,17 @@ PATIENCE = 5  # seconds that a shared file system may take to show the result of
 
 
 class EndedError(Exception):
-    """A Slurm job ended without a word."""
+    """A Slurm job ended without a result."""
 
 
 class Squeue(SlurmInfoWatcher):
-    """Asks squeue, which every cluster has; submitit's asks sacct, which tells nothing where no accounts are kept."""
+    """A watcher that asks squeue, which every cluster has; submitit's asks sacct, which needs accounts."""
 
     def update(self) -> None:
-        """Each job's state; GONE for one that Slurm has forgotten, some minutes after its end."""
+        """Read each job's state; GONE for one that Slurm has forgotten, some minutes after its end."""
         command = ["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", "--format=%i|%T"]
         asked = subprocess.run(command, capture_output=True, text=True, check=False)
-        if asked.returncode == 0:  # else Slurm does not answer now, and nothing is known to have changed
+        if asked.returncode == 0:  # else Slurm does not answer now: keep the known states
             states = dict(line.split("|") for line in asked.stdout.splitlines())
             known = self._registered | set(states)
             self._info_dict = {job_id: {"State": states.get(job_id, "GONE")} for job_id in known}
@@ -53,55 +53,60 @@ class Squeue(SlurmInfoWatcher):
         return self.get_state(job_id, mode) in ENDED
 
     def living(self) -> list[str]:
-        """All jobs of the user's that have not ended."""
+        """Return the ids of all jobs of this user that have not ended."""
         self.update()
         return [job_id for job_id, info in self._info_dict.items() if info["State"] not in ENDED]
 
 
 def launch(launcher: SlurmLauncher, overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
-    """Submit what no earlier command has submitted, wait for all, tell each one's end.
+    """Submit the jobs that no earlier command has submitted, wait for all, and return how each ended.
 
-    A command that is stopped lets its jobs go on: their places in the queue may have cost hours.
+    If the command is stopped, its jobs continue: they may have waited in the queue for hours.
     """
     if shutil.which("squeue") is None:
         raise UserError(
-            "hydra/launcher=slurm finds no squeue here: use a cluster's login node, or hydra/launcher=local"
+            "hydra/launcher=slurm finds no squeue here: use a cluster's login node, or leave hydra/launcher out"
         )
     watcher = SlurmJob.watcher = Squeue(delay_s=30)
     jobs: SlurmJobs = []
     stopped: list[int] = []
     try:
-        with handled_by(lambda number, frame: stopped.append(number)):  # between sbatch and what it needs on disk
+        # a signal waits meanwhile: between sbatch and the files that its jobs need, it would orphan them
+        with handle_signals(lambda number, frame: stopped.append(number)):
             jobs = submit(launcher, overrides, first, watcher.living())
         if stopped:
-            at_once(stopped[0], None)
+            exit_at_once(stopped[0], None)
         wait(jobs)
     except SystemExit:
         if left := [job for job in jobs if not job.done(force_check=True)]:
-            log.info("%d jobs go on in Slurm: `scancel %s` ends them, the same command waits for them", *told(left))
+            log.info(
+                "%d jobs continue in Slurm: `scancel %s` ends them, the same command waits for them", *describe(left)
+            )
         raise
-    return [end(job) for job in jobs]
+    return [collect_result(job) for job in jobs]
 
 
 def submit(launcher: SlurmLauncher, overrides: Sequence[Sequence[str]], first: int, living: list[str]) -> SlurmJobs:
-    """A Slurm job for each: an earlier command's where there is one, else one of a new array."""
+    """Return a Slurm job for each: that of an earlier command if there is one, else one of a new array."""
     jobs = submitted_before(launcher.params["submitit_folder"], living)
     new = [(i, one) for i, one in enumerate(overrides, first) if key(one) not in jobs]
     if new:
-        # the job's process can import hydra-submitit-launcher's own class, not ours
-        plain = SlurmLauncher(**launcher.params)
-        plain.setup(hydra_context=launcher.hydra_context, task_function=launcher.task_function, config=launcher.config)
+        # the job's process can import hydra-submitit-launcher's own class, but not ours
+        job_launcher = SlurmLauncher(**launcher.params)
+        job_launcher.setup(
+            hydra_context=launcher.hydra_context, task_function=launcher.task_function, config=launcher.config
+        )
         state = Singleton.get_state()
         given = [(list(one), "hydra.sweep.dir", i, f"job_id_for_{i}", state) for i, one in new]
-        submitted = executor(launcher.params).map_array(plain, *zip(*given, strict=True))
+        submitted = executor(launcher.params).map_array(job_launcher, *zip(*given, strict=True))
         jobs |= {key(one): job for (_, one), job in zip(new, submitted, strict=True)}
-    mine = [jobs[key(one)] for one in overrides]
-    log.info("%d jobs in Slurm, %d of them submitted now: squeue --me", len(mine), len(new))
-    return mine
+    submitted_jobs = [jobs[key(one)] for one in overrides]
+    log.info("%d jobs in Slurm, %d of them submitted now: squeue --me", len(submitted_jobs), len(new))
+    return submitted_jobs
 
 
 def executor(params: dict[str, Any]) -> AutoExecutor:
-    """As hydra-submitit-launcher makes it."""
+    """Make submitit's executor as hydra-submitit-launcher does."""
     params = dict(params)
     folder, again = params.pop("submitit_folder"), params.pop("max_num_timeout")
     made = AutoExecutor(folder=folder, cluster="slurm", slurm_max_num_timeout=again)
@@ -111,7 +116,7 @@ def executor(params: dict[str, Any]) -> AutoExecutor:
 
 
 def submitted_before(folder: str, living: list[str]) -> dict[tuple[str, ...], Job[JobReturn]]:
-    """This sweep's jobs among the user's living ones, by their overrides, which their pickles hold."""
+    """Return this sweep's jobs among the user's `living` ones, by their overrides, which their pickles hold."""
     found: dict[tuple[str, ...], Job[JobReturn]] = {}
     for job_id in living:
         paths = JobPaths(folder, job_id=job_id, task_id=0)
@@ -121,17 +126,17 @@ def submitted_before(folder: str, living: list[str]) -> dict[tuple[str, ...], Jo
 
 
 def key(overrides: Sequence[str]) -> tuple[str, ...]:
-    """What makes a job this one and no other of its sweep."""
+    """Return the overrides that identify a job within its sweep."""
     return tuple(filter_overrides(overrides))
 
 
-def told(jobs: SlurmJobs) -> tuple[int, str]:
-    """How many, and their numbers in Slurm, an array's once."""
+def describe(jobs: SlurmJobs) -> tuple[int, str]:
+    """Return how many jobs there are, and their ids in Slurm, each array once."""
     return len(jobs), " ".join(sorted({job.job_id.split("_")[0] for job in jobs}, key=int))
 
 
 def wait(jobs: SlurmJobs) -> None:
-    """Until each has left its result, or has ended without one."""
+    """Wait until each job has written its result or has ended without one."""
     ended: dict[str, float] = {}
     waiting = jobs
     while waiting:
@@ -142,19 +147,20 @@ def wait(jobs: SlurmJobs) -> None:
         waiting = [job for job in waiting if not (job.paths.result_pickle.exists() or job.job_id in late)]
 
 
-def end(job: Job[JobReturn]) -> JobReturn:
-    """What the job gave back, or why it gave nothing."""
+def collect_result(job: Job[JobReturn]) -> JobReturn:
+    """Return the job's result, or why there is none."""
     if job.paths.result_pickle.exists():
         outcome, result = job._get_outcome_and_result()
         if outcome == "success":
-            return result
+            finished: JobReturn = result
+            return finished
         reason = str(result).strip().splitlines()[-1]
     else:
         state = job.watcher.get_state(job.job_id, "force")
         reason = {"CANCELLED": "cancelled", "TIMEOUT": "its time was up"}.get(state, "its process was killed")
         reason += f", Slurm job {job.job_id} {state}"
-        if said := [line for line in (job.stderr() or "").splitlines() if "error:" in line]:
-            reason += f" ({said[-1]})"
+        if errors := [line for line in (job.stderr() or "").splitlines() if "error:" in line]:
+            reason += f" ({errors[-1]})"
     failed = JobReturn()
     failed.status, failed._return_value = JobStatus.FAILED, EndedError(f"{reason}; log: {job.paths.stderr}")
     return failed

@@ -1,8 +1,9 @@
-"""TensorBoard's custom scalars: the charts that compare schemes, all runs in one chart each."""
+"""The layout of TensorBoard's Custom Scalars tab: charts that compare schemes, each with all runs."""
 
-from lightning import Callback, LightningModule, Trainer
+from lightning import LightningModule, Trainer
 
 from embedlab.tensorboard.writers import summary_writer
+from embedlab.training.view_callback import ViewCallback
 
 LAYOUT = {
     "schemes side by side": {
@@ -14,8 +15,8 @@ LAYOUT = {
 }
 
 
-class Layout(Callback):
-    """Tells TensorBoard of the layout; all runs tell the same one."""
+class Layout(ViewCallback):
+    """Writes the layout, which is the same for all runs."""
 
     def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
         if (writer := summary_writer(trainer)) is not None:

@@ -1,24 +1,16 @@
-"""Markdown for TensorBoard's Text tab: any text may stand in a cell."""
+"""Markdown for TensorBoard's Text tab; a table cell may hold any text."""
 
-import re
 from collections.abc import Iterable, Sequence
 
-
-def cell(text: str) -> str:
-    """Text that no Markdown acts on: all ASCII signs as numeric entities.
-
-    >>> cell("a|b`c")
-    'a&#124;b&#96;c'
-    """
-    return re.sub(r"[!-/:-@\\[-`{-~]", lambda sign: f"&#{ord(sign[0])};", text)
+from embedlab.runs.escaping import entities, visible
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table of plain texts."""
+    """Return a Markdown table; the cells of `rows` are plain text and are escaped."""
     lines = [heading, ["---"] * len(heading)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (*lines, *([cell(text) for text in row] for row in rows)))
+    return "\n".join("| " + " | ".join(row) + " |" for row in (*lines, *(map(entities, row) for row in rows)))
 
 
 def code(text: str) -> str:
-    """A block that is shown letter by letter."""
-    return "\n".join("    " + line for line in text.splitlines())
+    """Return a Markdown code block, which shows the text verbatim."""
+    return "\n".join("    " + visible(line) for line in text.splitlines())

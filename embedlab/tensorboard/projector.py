@@ -1,7 +1,6 @@
 """Snapshots of the model's tables for TensorBoard's projector."""
 
 import importlib.util
-import logging
 import time
 from dataclasses import replace
 from itertools import islice
@@ -9,36 +8,38 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lightning import Callback, LightningModule, Trainer
+from lightning import LightningModule, Trainer
 
 from embedlab.config.settings import one_of
+from embedlab.data.token_counts import count_tokens, most_frequent_first
+from embedlab.data.token_labels import token_kind
+from embedlab.evaluation.loss import evaluating
 from embedlab.tensorboard import snapshot_tables
 from embedlab.tensorboard.projector_files import Table, write_snapshot
+from embedlab.training.view_callback import ViewCallback
 
-BEHIND = 10 * 365 * 86_400  # seconds: lists untrained tables behind trained ones, for the page opens with the first
-
-log = logging.getLogger(__name__)
+BEHIND = 10 * 365 * 86_400  # seconds; lists untrained tables after trained ones, because the page opens with the first
 
 
-class Projector(Callback):
-    """Writes token table, positions, sums of both, and relative table or bias, at the start, at `steps` and at the end.
+class Projector(ViewCallback):
+    """Writes snapshots of the model's tables at the start of training, after chosen steps, and at the end.
 
-    A snapshot is one run of the projector, RUN/tensorboard/projector/end (start, step_000050), and shows up in a
-    TensorBoard that runs already. A snapshot that cannot be written is told in the log and never ends the training.
+    A snapshot holds the token table, the positions, sums of both, and the relative table or bias. It is one run of the
+    projector, RUN/tensorboard/projector/end (start, step_000050), and appears in a TensorBoard that is already running.
     """
 
     def __init__(self, steps: list[int], vocabulary: str, words: list[str], places: int, neighbours_of: int) -> None:
-        """Settings with their sentences stand in conf/callbacks/tensorboard.yaml."""
+        """Take the settings that conf/callbacks/default.yaml explains. Raises UserError if `vocabulary` is unknown."""
         one_of(("seen", "whole"), callbacks__projector__vocabulary=vocabulary)
         self.steps = frozenset(steps)
         self.vocabulary = vocabulary
         self.words = words
         self.places = places
         self.neighbours_of = neighbours_of
-        self.counts: np.ndarray | None = None  # (V,) how often each token stands in the training text
+        self.counts: np.ndarray | None = None  # (V,) how often each token occurs in the training text
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        if trainer.global_step == 0:  # else the run goes on from a checkpoint
+        if trainer.global_step == 0:  # otherwise the run is resumed from a checkpoint
             self._snapshot(trainer, module, "start")
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: Any) -> None:
@@ -53,43 +54,38 @@ class Projector(Callback):
             return
         folder = Path(trainer.default_root_dir, "tensorboard", "projector", name)
         at_end = name == "end"
-        near = self.neighbours_of if trainer.global_step else 0  # vectors as they were drawn have no neighbours to tell
-        try:
-            shown = self.tables(module, trainer.datamodule, near, umap=at_end)  # type: ignore[attr-defined]
-            write_snapshot(folder, shown, time.time() + (0 if at_end else BEHIND))
-        except OSError as error:
-            log.warning("projector: no snapshot %s: %s", name, error)
+        near = self.neighbours_of if trainer.global_step else 0  # neighbours of random vectors mean nothing
+        shown = self.tables(module, trainer.datamodule, near, umap=at_end)  # type: ignore[attr-defined]
+        write_snapshot(folder, shown, time.time() + (0 if at_end else BEHIND))
 
     def tables(self, module: Any, datamodule: Any, neighbours_of: int, *, umap: bool) -> list[Table]:
-        """All that the model has to show now, the token table first: the page opens with the first."""
+        """Return all tables that the model has, the token table first, because the page opens with the first."""
         tokenizer, weight, scheme = datamodule.tokenizer, module.model.tokens.weight, module.model.scheme
         if self.counts is None:
-            self.counts = snapshot_tables.count_tokens(datamodule.tokens.train, len(weight))
-        ids = snapshot_tables.most_frequent_first(self.counts, unseen=self.vocabulary == "whole")
-        training = scheme.training
-        scheme.eval()  # a scheme that draws positions at random in training shows its plain ones
+            self.counts = count_tokens(datamodule.tokens.train, len(weight))
+        ids = most_frequent_first(self.counts, unseen=self.vocabulary == "whole")
         tokens = snapshot_tables.token_table(weight, tokenizer, self.counts, ids, neighbours_of)
-        shown = [
-            tokens,
-            umap_view(tokens) if umap else None,
-            snapshot_tables.position_table(scheme),
-            snapshot_tables.sum_table(scheme, weight, tokenizer, self.word_ids(tokenizer, ids), self.places),
-            snapshot_tables.relative_table(scheme),
-            snapshot_tables.bias_table(scheme),
-        ]
-        scheme.train(training)
+        with evaluating(scheme):  # no random positions, which some schemes train with
+            shown = [
+                tokens,
+                umap_view(tokens) if umap else None,
+                snapshot_tables.position_table(scheme),
+                snapshot_tables.sum_table(scheme, weight, tokenizer, self.word_ids(tokenizer, ids), self.places),
+                snapshot_tables.relative_table(scheme),
+                snapshot_tables.bias_table(scheme),
+            ]
         return [table for table in shown if table is not None]
 
     def word_ids(self, tokenizer: Any, ids: np.ndarray) -> list[int]:
-        """The chosen words that are one token each; with none chosen, the most frequent beginnings of words."""
+        """Return the ids of the chosen words that are one token each; by default the 8 most frequent word starts."""
         if self.words:
             encoded = [tokenizer.encode(word) for word in self.words]
             return [int(word[0]) for word in encoded if len(word) == 1]
-        return list(islice((i for i in ids.tolist() if snapshot_tables.token_kind(tokenizer, i) == "word start"), 8))
+        return list(islice((i for i in ids.tolist() if token_kind(tokenizer, i) == "word start"), 8))
 
 
 def umap_view(table: Table) -> Table | None:
-    """The table's 5,000 first rows by UMAP in 3 dimensions, where the extra umap-learn is installed."""
+    """Return the table's first 5,000 rows in 3 dimensions by UMAP; None if umap-learn is not installed."""
     if importlib.util.find_spec("umap") is None:
         return None
     from umap import UMAP

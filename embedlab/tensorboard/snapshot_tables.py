@@ -1,46 +1,30 @@
-"""What the projector shows of a model: its token table, its positions, sums of both, and what it says of distances.
+"""The tables that the projector shows of a model: tokens, positions, sums of both, and distances.
 
-V vocabulary, D model width, L trained window, H heads. Each function returns a `Table`, or None where the scheme has
-no such thing. A table's first rows are its most frequent tokens, its nearest positions or distances.
+V vocabulary, D model width, L trained window, H heads. Each function returns a `Table`, or None if the scheme has no
+such table. A table's first rows are the most frequent tokens or the nearest positions or distances.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from embedlab.data.token_labels import Tokens, token_kind, token_label
+from embedlab.data.token_counts import Ids
+from embedlab.data.token_labels import Vocabulary, token_kind, token_label
 from embedlab.evaluation.neighbours import nearest
 from embedlab.positions.base import Scheme, square
 from embedlab.tensorboard.projector_files import NEXT_POINT, Table
 
-Ids = NDArray[np.int64]
 
+def token_table(weight: torch.Tensor, tokenizer: Vocabulary, counts: Ids, ids: Ids, neighbours_of: int) -> Table:
+    """Return the rows `ids` of the token table (V, D), with what is known of each token.
 
-def count_tokens(ids: NDArray[np.integer], vocab_size: int) -> Ids:
-    """How often each token occurs: (V,). Reads a memory-mapped corpus piece by piece."""
-    counts = np.zeros(vocab_size, dtype=np.int64)
-    for start in range(0, len(ids), 1 << 24):
-        counts += np.bincount(ids[start : start + (1 << 24)], minlength=vocab_size)
-    return counts
-
-
-def most_frequent_first(counts: Ids, *, unseen: bool) -> Ids:
-    """Token ids by falling count, equal counts by id; those that never occur only where asked for."""
-    order = np.argsort(-counts, kind="stable")
-    return order if unseen else order[: np.count_nonzero(counts)]
-
-
-def token_table(weight: torch.Tensor, tokenizer: Tokens, counts: Ids, ids: Ids, neighbours_of: int) -> Table:
-    """The rows `ids` of the token table (V, D), with what is known of each token.
-
-    Nearest neighbours (by cosine, among the rows shown) are told of the first `neighbours_of` rows: the vectors of
-    rare tokens hardly move from where they were drawn.
+    The first `neighbours_of` rows list their nearest neighbours (by cosine, among the rows shown): the vectors of rare
+    tokens hardly move from their random start.
     """
     vectors = weight.detach()[torch.from_numpy(ids)].float().numpy(force=True)
     labels = [token_label(tokenizer, token) for token in ids.tolist()]
-    near = nearest(vectors, np.arange(min(neighbours_of, len(ids))), 5)
+    near = nearest(vectors, np.arange(min(neighbours_of, len(ids))), 5).rows
     told = [" ".join(labels[row] for row in rows) for rows in near.tolist()]
     columns: dict[str, Sequence[object]] = {
         "token": labels,
@@ -57,7 +41,7 @@ def token_table(weight: torch.Tensor, tokenizer: Tokens, counts: Ids, ids: Ids, 
 
 @torch.no_grad()
 def position_table(scheme: Scheme) -> Table | None:
-    """What a scheme adds to the zero vector at positions 0 … L-1, a line through them in order."""
+    """Return what the scheme adds to the zero vector at positions 0 … L-1, joined by a line in order."""
     if "embed" not in scheme.hooks():
         return None
     L, D = scheme.shape.context_length, scheme.shape.embedding_dim
@@ -68,7 +52,7 @@ def position_table(scheme: Scheme) -> Table | None:
 
 @torch.no_grad()
 def relative_table(scheme: Scheme) -> Table | None:
-    """The scheme's own table of distances, where it has one."""
+    """Return the scheme's own table of distances; None if it has none."""
     vectors = scheme.table()
     if vectors is None or vectors.dim() != 2 or "embed" in scheme.hooks():
         return None
@@ -77,7 +61,7 @@ def relative_table(scheme: Scheme) -> Table | None:
 
 @torch.no_grad()
 def bias_table(scheme: Scheme) -> Table | None:
-    """What the scheme adds to the logits at distances 0 … L-1: a point (layers · H,) for each distance."""
+    """Return what the scheme adds to the logits at distances 0 … L-1: one point (layers · H,) per distance."""
     layers = [layer for layer in range(scheme.shape.n_layers) if "bias" in scheme.hooks(layer)]
     if not layers:
         return None
@@ -88,7 +72,7 @@ def bias_table(scheme: Scheme) -> Table | None:
 
 @torch.no_grad()
 def bias_by_distance(scheme: Scheme, layer: int) -> torch.Tensor:
-    """(H, L): the bias of the trained window's last query for keys 0 … L-1 tokens back."""
+    """Return the bias (H, L) of the trained window's last query for keys 0 … L-1 tokens back."""
     positions = torch.arange(scheme.shape.context_length, device=_device(scheme))
     site = scheme.locate(square(positions, layer))
     last = site._replace(queries=site.queries[-1:])
@@ -96,8 +80,13 @@ def bias_by_distance(scheme: Scheme, layer: int) -> torch.Tensor:
 
 
 @torch.no_grad()
-def sum_table(scheme: Scheme, weight: torch.Tensor, tokenizer: Tokens, ids: Sequence[int], places: int) -> Table | None:
-    """Token + position for each token at up to `places` positions spread over the window; a line joins a token's."""
+def sum_table(
+    scheme: Scheme, weight: torch.Tensor, tokenizer: Vocabulary, ids: Sequence[int], places: int
+) -> Table | None:
+    """Return token + position for each token at up to `places` positions spread evenly over the window.
+
+    A line joins the points of one token.
+    """
     if "embed" not in scheme.hooks() or not ids:
         return None
     positions = torch.linspace(0, scheme.shape.context_length - 1, places, device=_device(scheme)).long().unique()
@@ -112,7 +101,7 @@ def sum_table(scheme: Scheme, weight: torch.Tensor, tokenizer: Tokens, ids: Sequ
 
 
 def _line(name: str, vectors: torch.Tensor, labels: list[str]) -> Table:
-    """Points joined in order."""
+    """Return a table whose points are joined by a line in order."""
     following = [*range(1, len(labels)), ""]
     order = range(len(labels))
     return Table(name, vectors.float().numpy(force=True), {"row": labels, "order": order, NEXT_POINT: following})

@@ -1,4 +1,4 @@
-"""Where the callbacks write for TensorBoard."""
+"""The event file that callbacks write to."""
 
 from lightning import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -6,7 +6,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 
 def summary_writer(trainer: Trainer) -> SummaryWriter | None:
-    """The run's own event file; None without a TensorBoard logger, and in every process but the first."""
+    """Return the writer of the run's event file; None without a TensorBoard logger and on ranks other than 0."""
     if not trainer.is_global_zero:
         return None
     loggers = (logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger))

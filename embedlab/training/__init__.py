@@ -1,0 +1,1 @@
+"""A run: module, trainer, callbacks, costs, checkpoints and resuming."""

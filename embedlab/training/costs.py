@@ -1,4 +1,4 @@
-"""What a run costs: time, tokens a second, peak memory."""
+"""The costs of a run: time, tokens per second, peak memory."""
 
 import contextlib
 import resource
@@ -14,10 +14,9 @@ from embedlab.training.module import Batch, logs_at
 
 
 class Costs(Callback):
-    """Counts training alone: validation and other callbacks' looks into the run stop the clock.
+    """Measures training only: the clock stops during validation and other callbacks.
 
-    `train_seconds`, `tokens_per_second` (targets trained on, all devices together) and `peak_memory_bytes` (resident
-    memory of this process on a CPU, allocated memory of the device on a GPU) can be read at the end.
+    Results: `train_seconds` and `tokens_per_second` (targets trained on, summed over all devices).
     """
 
     def __init__(self) -> None:
@@ -25,7 +24,7 @@ class Costs(Callback):
         self.tokens = 0
 
     def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
-        forget_peak_memory()
+        reset_peak_memory()
 
     def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Batch, batch_idx: int) -> None:
         self.started = time.perf_counter()
@@ -49,8 +48,8 @@ class Costs(Callback):
         self.train_seconds, self.tokens = state_dict["train_seconds"], state_dict["tokens"]
 
 
-def forget_peak_memory() -> None:
-    """Start a new peak, so that a sweep's later jobs in one process do not inherit the largest one's."""
+def reset_peak_memory() -> None:
+    """Start a new peak, so that several runs in one process do not all report the largest one's."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     with contextlib.suppress(OSError):  # Linux only; elsewhere the peak is the whole process's
@@ -58,7 +57,10 @@ def forget_peak_memory() -> None:
 
 
 def peak_memory_bytes() -> int:
-    """Most memory in use at once since `forget_peak_memory`."""
+    """Return the most memory in use at once since `reset_peak_memory`.
+
+    Resident memory of this process on a CPU, allocated memory of the device on a GPU.
+    """
     if torch.cuda.is_available() and (peak := torch.cuda.max_memory_allocated()):
         return peak
     with contextlib.suppress(OSError):

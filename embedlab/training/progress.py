@@ -1,4 +1,4 @@
-"""One bar for the whole training; in a log file a line now and then instead."""
+"""One progress bar for the whole training; without a terminal, some lines in the log instead."""
 
 import logging
 import sys
@@ -9,16 +9,18 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
 
-from embedlab.training.module import logs_at
+from embedlab.runs import progress_channel
+from embedlab.training.module import elapsed_share, logs_at, total_steps
+from embedlab.training.view_callback import ViewCallback
 
 log = logging.getLogger("embedlab.progress")
 
 
-class Progress(ProgressBar):
+class Progress(ViewCallback, ProgressBar):
     """Steps done of all steps, steps/s, time left, training and validation loss.
 
     Lightning's own bars count the batches of an epoch, and a run of fewer steps than one epoch never fills them.
-    Where nobody watches (no terminal), `lines` lines in all are logged.
+    Without a terminal, `lines` lines are logged in total.
     """
 
     def __init__(self, lines: int = 10) -> None:
@@ -27,14 +29,15 @@ class Progress(ProgressBar):
         self.bar: tqdm | None = None
 
     def disable(self) -> None:
-        """Lightning calls this on every rank but the first."""
+        """Show nothing; Lightning calls this on every rank except the first."""
         self.lines = 0
 
     def enable(self) -> None:
-        """The counterpart that Lightning's interface asks for; a bar starts enabled."""
+        """Do nothing, because a bar starts enabled; Lightning's interface requires this method."""
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        self.total = int(trainer.estimated_stepping_batches)
+        self.total = total_steps(trainer)
+        self.lines_logged = 0
         self.first = self.shown = trainer.global_step
         self.started = time.monotonic()
         if self.lines and sys.stderr.isatty():
@@ -42,16 +45,33 @@ class Progress(ProgressBar):
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *args: Any) -> None:
         step = trainer.global_step
+        rate = (step - self.first) / (time.monotonic() - self.started)
+        self._publish(trainer, step, rate)
         if self.bar is not None:
             self.bar.update(step - self.bar.n)
             if logs_at(trainer, step):
                 self.bar.set_postfix_str(self._losses(trainer), refresh=False)
-        elif self.lines and step > self.shown and (step == self.total or step % max(1, self.total // self.lines) == 0):
+        elif not self.lines or step <= self.shown:
+            return
+        elif self.total is None:  # trainer.max_time ends the training
+            share = elapsed_share(trainer)
+            if int(share * self.lines) > self.lines_logged:
+                self.shown, self.lines_logged = step, int(share * self.lines)
+                values = (step, 100 * share, rate, self._losses(trainer))
+                log.info("step %d, %.0f %% of the time, %.3g steps/s, %s", *values)
+        elif step == self.total or step % max(1, self.total // self.lines) == 0:
             self.shown = step
-            rate = (step - self.first) / (time.monotonic() - self.started)
             left = (self.total - step) / rate
             log.info(
                 "step %d of %d, %.3g steps/s, %.0f s left, %s", step, self.total, rate, left, self._losses(trainer)
+            )
+
+    def _publish(self, trainer: Trainer, step: int, rate: float) -> None:
+        if progress_channel.listeners and rate:
+            loss = trainer.callback_metrics.get("train/loss")
+            left = None if self.total is None else (self.total - step) / rate
+            progress_channel.publish(
+                progress_channel.Progress(step, self.total, None if loss is None else float(loss), left)
             )
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:

@@ -1,53 +1,54 @@
 """One run: config -> data, model, Trainer -> results. Imports torch and Lightning, so import it inside the job."""
 
 import logging
-import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import lightning
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
-from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities import rank_zero_only
 
 from embedlab.config.errors import UserError
+from embedlab.config.program import command_line
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.model.embeddings import LanguageModel
 from embedlab.model.pretrained import load_table
-from embedlab.positions.config import shape_of
-from embedlab.runs.folder import interrupted
-from embedlab.runs.results import SCHEMA, git_state, versions, write_json
-from embedlab.runs.same_settings import differences, plain
+from embedlab.runs.folder import LAST, PREVIOUS, has_checkpoint
+from embedlab.runs.ownership import note_process, was_started
+from embedlab.runs.provenance import git_state, versions
+from embedlab.runs.results import SCHEMA, Measured, Results, replace_nonfinite, write_results
+from embedlab.runs.same_inputs import Inputs
+from embedlab.runs.same_settings import deciding_settings, differences
+from embedlab.runs.view_failures import log_view_failure, view_cautions
+from embedlab.runs.weights import about_checkpoint
+from embedlab.training.best import best_checkpoint, load_weights
+from embedlab.training.cautions import NOT_BEST, cautions
 from embedlab.training.costs import Costs, peak_memory_bytes
+from embedlab.training.diverged import DivergedError, null_if_not_finite, null_scores
 from embedlab.training.module import LanguageModule
+from embedlab.training.precision import in_float32, report_missing_kernels
 from embedlab.training.resume import history
-from embedlab.training.resume.checkpoints import LAST, PREVIOUS, AtomicCheckpointIO, newest_whole
-from embedlab.training.summary import show
+from embedlab.training.resume.checkpoints import find_newest_intact
+from embedlab.training.resume.state import ResumeState
+from embedlab.training.summary import print_summary
 from embedlab.training.threads import set_threads
+from embedlab.training.trainer import IGNORED_WARNINGS, build_trainer, clear_lightning_handlers, make_callbacks
 
 log = logging.getLogger("embedlab")
-Measure = Callable[[LanguageModel, TextData, Config], dict[str, Any]]  # what is measured of the trained model
-
-QUIET = (  # what Lightning warns of and we mean to do
-    ".*does not have many workers.*",  # windows are slices of a memory map: workers would cost more than they bring
-    ".*exists and is not empty.*",  # Hydra has already written .hydra/ into the run's folder
-    ".*Starting from v1.9.0, `tensorboardX`.*",
-    ".*`srun` command is available.*",  # our own launchers start the processes
-    ".*LeafSpec.*",  # Lightning's own use of a name that torch has deprecated
-)
+Measure = Callable[[LanguageModel, TextData, Config], Measured]  # measures the trained model
 
 
-def train(config: Config, measure: Measure) -> dict[str, Any]:
-    """Train one model and `measure` it; writes the run's folder, results.json last, and returns what that holds."""
+def train(config: Config, measure: Measure) -> Results | None:
+    """Train one model, `measure` it, write the run's folder, results.json last, and return its content.
+
+    Returns None in every process except the first, because only that one evaluates.
+    """
     clear_lightning_handlers()
     folder = Path(config.run_dir)
-    for message in config.position.cautions(shape_of(config)):
+    for message in cautions(config):
         log.warning("%s", message)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
 
@@ -60,56 +61,87 @@ def train(config: Config, measure: Measure) -> dict[str, Any]:
     set_threads(config, module.model.tokens.weight.numel())
 
     with warnings.catch_warnings():
-        for message in QUIET:
+        for message in IGNORED_WARNINGS:
             warnings.filterwarnings("ignore", message)
-        begun = take_up(config, folder)
+        checkpoint = find_checkpoint_to_resume(config, folder, data.inputs)
+        if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+            note_process(folder)
         costs = Costs()
-        callbacks = [costs, *make_callbacks(config)]
+        callbacks = [costs, *make_callbacks(config), ResumeState()]
         trainer = build_trainer(config, callbacks)
-        trainer.fit(module, datamodule=data, ckpt_path=begun, weights_only=True)
-        trainer.save_checkpoint(folder / "checkpoints" / LAST)
+        diverged: Measured | None = None
+        try:
+            with report_missing_kernels(config.trainer.get("precision")):
+                trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+            trainer.save_checkpoint(folder / "checkpoints" / LAST)
+        except DivergedError as error:  # last.ckpt stays as it was before
+            diverged = null_scores(error.step, error.loss)
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
         if not trainer.is_global_zero:
-            return {}  # one process evaluates, on all of the text
-        load_best(module, folder)
-        module.to(trainer.strategy.root_device)  # Lightning leaves it on the CPU, where evaluating a GPU's model crawls
-    results = collect(config, data, module, costs, measure)
-    for callback in callbacks:
-        if hasattr(callback, "on_results"):  # ours; Lightning knows no moment after the last evaluation
-            callback.on_results(trainer, results)
-    write_json(folder / "results.json", results)
+            return None  # one process evaluates all of the text
+        best = best_checkpoint(trainer)
+        module = in_float32(module)  # as `python -m embedlab.evaluate` does, whatever the precision was
+        if best is not None and diverged is None:
+            load_weights(module, best)
+        module.to(trainer.strategy.root_device)  # Lightning leaves a GPU's model on the CPU, which is very slow
+    measured = diverged or null_if_not_finite(measure(module.model, data, config), trainer.global_step)
+    results = collect_results(config, data, module, costs, measured, best or folder / "checkpoints" / LAST)
+    if "diverged" not in results:
+        if best is None:
+            log.warning("%s", NOT_BEST)
+            results["cautions"].append(NOT_BEST)
+        for callback in callbacks:
+            if hasattr(callback, "on_results"):
+                callback.on_results(trainer, results)  # embedlab's; Lightning has no hook after the last evaluation
+    results["cautions"] += view_cautions(folder)
+    write_results(folder / "results.json", results)
     folder.joinpath("checkpoints", PREVIOUS).unlink(missing_ok=True)
-    show(results, folder)
+    with log_view_failure(folder, "the table at the end"):
+        print_summary(results, folder)
     return results
 
 
-def take_up(config: Config, folder: Path) -> Path | None:
-    """The checkpoint to go on from, with the folder's history cut back to its time; None where there is none."""
-    found = newest_whole(folder / "checkpoints")
+def find_checkpoint_to_resume(config: Config, folder: Path, inputs: Inputs) -> Path | None:
+    """Return the checkpoint to resume from, after truncating the folder's history to its step; None if there is none.
+
+    Raises UserError if it was made with other settings, from another text or by other code.
+    """
+    found = find_newest_intact(folder / "checkpoints")
     if found is None:
-        if interrupted(folder):
-            log.warning("no checkpoint is whole: starting anew")
+        if has_checkpoint(folder):
+            log.warning("no checkpoint is intact: starting from the beginning")
+        elif was_started(folder):
+            log.warning("no checkpoint was saved before the run was stopped: starting from the beginning")
         if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
             history.clear(folder)
         return None
     path, checkpoint = found
-    state = checkpoint["embedlab"]
-    if changed := differences(state["config"], plain(asdict(config))):
+    if (state := checkpoint.get("embedlab")) is None:
         raise UserError(
-            f"{folder} was begun with other settings ({'; '.join(changed[:3])}): "
-            "give those, or another folder for these"
+            f"{path} cannot be resumed from: it is another program's or was saved with callbacks.last=null by "
+            "embedlab 0.2.0: start a new run"
+        )
+    if changed := differences(state["config"], deciding_settings(asdict(config))):
+        raise UserError(
+            f"{folder} was started with other settings ({'; '.join(changed[:3])}): "
+            "give those settings, or another folder"
+        )
+    if changed := inputs.changes_since(state.get("corpus_sha256"), state.get("files")):
+        raise UserError(
+            f"{folder} was started with what has changed since ({'; '.join(changed[:3])}): "
+            "restore the old content to resume it, or give another folder"
         )
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-        history.cut_back(folder, **state["history"])
+        history.truncate(folder, **state["history"])
     if config.threads is None:
-        torch.set_num_threads(state["threads"])  # more or fewer would change the last digits
-    log.info("going on from step %d, saved in %s", checkpoint["global_step"], path)
+        torch.set_num_threads(state["threads"])  # another number would change the last digits
+    log.info("resuming from step %d, saved in %s", checkpoint["global_step"], path)
     return path
 
 
 def log_start(config: Config, data: TextData, module: LanguageModule) -> None:
-    """What is about to happen, in two lines."""
+    """Log the sizes of corpus and model in two lines."""
     tokens, counts = data.tokens, module.model.parameter_counts()
     log.info(
         f"corpus {tokens.corpus['name']}: {len(tokens.train):,} {config.tokenizer.name} tokens to train on, "
@@ -121,73 +153,30 @@ def log_start(config: Config, data: TextData, module: LanguageModule) -> None:
     )
 
 
-def collect(config: Config, data: TextData, module: LanguageModule, costs: Costs, measure: Measure) -> dict[str, Any]:
-    """Everything that results.json holds; DESIGN's contract names the keys, units stand in the README."""
-    return {
+def collect_results(
+    config: Config, data: TextData, module: LanguageModule, costs: Costs, measured: Measured, checkpoint: Path
+) -> Results:
+    """Return the content of results.json; `checkpoint` is the file whose weights the module has."""
+    path, sha256 = about_checkpoint(checkpoint, Path(config.run_dir))
+    results: Results = {
         "schema": SCHEMA,
         "seed": config.seed,
         "config": asdict(config),
         "position": config.position.name,
         "parameters": module.model.parameter_counts(),
-        **measure(module.model, data, config),
+        **measured,  # type: ignore[typeddict-item,unused-ignore]  # with mypy --strict: it might hold more keys
         "tokens_per_second": costs.tokens_per_second,
         "train_seconds": costs.train_seconds,
         "peak_memory_bytes": peak_memory_bytes(),
-        "cautions": config.position.cautions(shape_of(config)),
+        "cautions": cautions(config),
         "versions": versions(),
         "corpus": data.tokens.corpus,
         "git": git_state(Path(__file__).parent),
-        "command": " ".join(["python", *sys.argv]),
+        "command": command_line(),
+        "files": data.inputs.files,
+        "checkpoint": path,
     }
-
-
-def build_trainer(config: Config, callbacks: list[lightning.Callback]) -> lightning.Trainer:
-    """Lightning's Trainer out of plain yaml; UserError where yaml and Lightning disagree."""
-    loggers = _instantiate_all("logger", config.logger)
-    # Slurm's environment would take the job's signals and number of processes into its own hands
-    plugins = [AtomicCheckpointIO(), LightningEnvironment()]
-    try:
-        return instantiate(
-            config.trainer, callbacks=callbacks, logger=loggers, plugins=plugins, default_root_dir=config.run_dir
-        )
-    except (InstantiationException, ValueError, TypeError) as error:
-        raise UserError(f"trainer={config.trainer.get('_target_')} cannot be made: {_reason(error)}") from error
-
-
-def make_callbacks(config: Config) -> list[lightning.Callback]:
-    """The callbacks of plain yaml."""
-    return _instantiate_all("callbacks", config.callbacks)
-
-
-def _instantiate_all(group: str, nodes: dict[str, Any]) -> list[Any]:
-    made = []
-    for name, node in nodes.items():
-        if node is None:  # turned off by NAME=null
-            continue
-        try:
-            made.append(instantiate(node))
-        except InstantiationException as error:
-            raise UserError(f"{group}.{name} cannot be made: {_reason(error)}") from error
-    return made
-
-
-def _reason(error: Exception) -> str:
-    """What is wrong, without Hydra's line on where, which the message says already."""
-    cause = error.__cause__ or error
-    return " ".join(str(cause).split("\nfull_key")[0].split())
-
-
-def load_best(module: LanguageModule, folder: Path) -> None:
-    """Put the weights of the lowest validation loss back; the last ones where no validation was reached."""
-    best = folder / "checkpoints" / "best.ckpt"
-    if best.exists():
-        state = torch.load(best, map_location=module.device, weights_only=True)
-        module.load_state_dict(state["state_dict"])
-
-
-def clear_lightning_handlers() -> None:
-    """Lightning's messages reach Hydra's log as well; one of the two is enough."""
-    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).handlers.clear()
-        logging.getLogger(name).propagate = True
-        logging.getLogger(name).setLevel(logging.WARNING)
+    if sha256 is not None:
+        results["checkpoint_sha256"] = sha256
+    checked: Results = replace_nonfinite(results)
+    return checked

@@ -16,7 +16,7 @@ from lightning import Callback
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.training.module import LanguageModule
-from embedlab.training.run import QUIET, build_trainer, make_callbacks
+from embedlab.training.trainer import IGNORED_WARNINGS, build_trainer, make_callbacks
 
 STEPS = 12  # a round, of which the first two warm up
 
@@ -64,7 +64,7 @@ def test_trainer_costs_at_most_five_percent(make_config: Callable[..., Config], 
     data.setup()
     ratios = []
     with warnings.catch_warnings():
-        for message in QUIET:
+        for message in IGNORED_WARNINGS:
             warnings.filterwarnings("ignore", message)
         for _ in range(3):
             trainer, loop = with_trainer(config, data), bare(config, data)

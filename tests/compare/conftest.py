@@ -1,4 +1,4 @@
-"""Fixtures of the comparison's tests."""
+"""Fixtures for the tests of the comparison."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,27 +8,28 @@ import synthetic
 
 from embedlab.compare import reading
 from embedlab.compare.comparison import Comparison, compare
+from embedlab.compare.finished_run import Run
 
 
 @pytest.fixture
-def runs_of() -> Callable[..., list[reading.Run]]:
-    """runs_of({...}, …): runs as `read` gives them, from dictionaries of results.json, without files."""
+def runs_of() -> Callable[..., list[Run]]:
+    """runs_of({...}, …): runs as `read` returns them, from dictionaries of results.json, without files."""
 
-    def make(*found: dict[str, Any]) -> list[reading.Run]:
+    def make(*found: dict[str, Any]) -> list[Run]:
         runs = []
-        for place, results in enumerate(found):
+        for number, results in enumerate(found):
             settings = dict(reading.flatten(results["config"])) | {
                 "position.name": results["position"],
                 "seed": results["seed"],
             }
-            runs.append(reading.Run(f"run{place}", results["seed"], settings, results))
+            runs.append(Run(f"run{number}", results["seed"], settings, results))
         return runs
 
     return make
 
 
 @pytest.fixture
-def compared(runs_of: Callable[..., list[reading.Run]]) -> Callable[..., Comparison]:
+def compared(runs_of: Callable[..., list[Run]]) -> Callable[..., Comparison]:
     """compared({scheme: [value of each seed]}, …): a comparison of runs with these bits per byte."""
 
     def make(values: dict[str, list[float]], **options: Any) -> Comparison:

@@ -1,4 +1,4 @@
-"""Synthetic finished runs: folders as train.py leaves them, with known answers and no training."""
+"""Synthetic finished runs: folders as train.py writes them, with known answers and no training."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ SCHEMES = {
     "xpos": 2.83,
 }
 BYTES_PER_TOKEN = 3.1
-TABLES = ("learned",)  # schemes that end at the window
+TABLE_SCHEMES = ("learned",)  # schemes undefined past the window
 
 
 def results(
@@ -36,9 +36,9 @@ def results(
     lens: bool = False,
     **config: Any,
 ) -> dict[str, Any]:
-    """The dictionary of results.json; keywords with __ set dotted keys of the config, as data__context_length."""
+    """Return the content of results.json; a keyword with __ sets a dotted config key, as data__context_length."""
     rng = random.Random(f"{scheme} {seed} {dim} {lr}")
-    shared = random.Random(seed).gauss(0, noise)  # what a seed does to every scheme alike
+    shared = random.Random(seed).gauss(0, noise)  # the effect of a seed, equal for all schemes
     if bits is None:
         bits = SCHEMES.get(scheme, 3.0) * (64 / dim) ** 0.08 + 0.3 * math.log10(lr / 2e-3) ** 2
         bits += shared + rng.gauss(0, noise / 2)
@@ -111,7 +111,7 @@ def results(
 
 def _longer(scheme: str, protocol: str, factor: int, context: int, bits: float) -> dict[str, Any]:
     entry: dict[str, Any] = {"context_length": context * factor, "protocol": protocol}
-    if scheme in TABLES and factor > 1:
+    if scheme in TABLE_SCHEMES and factor > 1:
         return entry | {
             "loss": None,
             "bits_per_byte": None,
@@ -124,7 +124,7 @@ def _longer(scheme: str, protocol: str, factor: int, context: int, bits: float) 
 
 
 def _lens(scheme: str, rng: random.Random) -> dict[str, Any]:
-    """Two layers of four heads over 64 distances, as embedlab.evaluation.lens writes them."""
+    """Return two layers of four heads over 64 distances, as embedlab.evaluation.lens writes them."""
 
     def logit(head: int, distance: int) -> float:
         slope = 2.0 ** (-2 * (head + 1)) if scheme == "alibi" else 0.05 * (head + 1)
@@ -136,7 +136,7 @@ def _lens(scheme: str, rng: random.Random) -> dict[str, Any]:
 
 
 def write(folder: Path, found: dict[str, Any] | None = None, steps: int = 8, **config: Any) -> Path:
-    """A run's folder with results.json and metrics.csv; returns it."""
+    """Write a run's folder with results.json and metrics.csv, and return it."""
     found = found if found is not None else results(**config)
     (folder / ".hydra").mkdir(parents=True, exist_ok=True)
     with open(folder / "metrics.csv", "w", newline="", encoding="utf-8") as file:
@@ -152,7 +152,7 @@ def write(folder: Path, found: dict[str, Any] | None = None, steps: int = 8, **c
 
 
 def sweep(top: Path, schemes: list[str] | None = None, seeds: int = 3, **config: Any) -> Path:
-    """schemes x seeds below `top`."""
+    """Write a run for every scheme and seed below `top`, and return `top`."""
     for scheme in schemes or list(SCHEMES):
         for seed in range(1, seeds + 1):
             write(

@@ -1,4 +1,4 @@
-"""Colours that hold for colour-blind readers and on both pages, and one style for each scheme."""
+"""Colours that colour-blind readers can separate on both themes, and one style for each scheme."""
 
 import itertools
 
@@ -16,19 +16,19 @@ BLINDNESS = {
 
 
 def linear(colour: str) -> list[float]:
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     return [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
 
 
 def contrast(a: str, b: str) -> float:
-    """WCAG 2 contrast ratio."""
+    """Return the WCAG 2 contrast ratio."""
     light, dark = sorted((sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear(x), strict=True)) for x in (a, b)),
                          reverse=True)  # fmt: skip
     return (light + 0.05) / (dark + 0.05)
 
 
 def oklab(colour: str, kind: str) -> list[float]:
-    """Björn Ottosson (2020), after the eye's loss."""
+    """Return OKLab coordinates (Björn Ottosson 2020) as seen with this kind of colour blindness."""
     rgb = linear(colour)
     r, g, b = (min(1.0, max(0.0, sum(w * c for w, c in zip(row, rgb, strict=True)))) for row in BLINDNESS[kind])
     l, m, s = (
@@ -57,16 +57,16 @@ def test_text_and_lines_stand_out_from_the_page(page: int) -> None:
 
 @pytest.mark.parametrize("kind", BLINDNESS)
 @pytest.mark.parametrize("page", [0, 1], ids=["light", "dark"])
-def test_hues_stay_apart_for_every_eye(page: int, kind: str) -> None:
-    """Okabe-Ito's own eight colours reach 0.06 in their worst pair; 0.02 is about the least that can be seen."""
+def test_hues_differ_with_every_colour_blindness(page: int, kind: str) -> None:
+    """Okabe-Ito's own eight colours reach 0.06 in their worst pair; 0.02 is about the smallest visible difference."""
     colours = [hue[page] for hue in style.HUES] + [style.INK[page]]
     for a, b in itertools.combinations(colours, 2):
         gap = sum((x - y) ** 2 for x, y in zip(oklab(a, kind), oklab(b, kind), strict=True)) ** 0.5
         assert gap > 0.06, (a, b, gap)
 
 
-def test_looks_differ_and_the_rest_is_grey() -> None:
-    names = [f"scheme{place}" for place in range(20)]
+def test_styles_differ_and_the_rest_is_grey() -> None:
+    names = [f"scheme{number}" for number in range(20)]
     styles = style.assign_styles(names, ["none"])
     named = [one for one in styles.values() if one.named]
     assert len(named) == style.COLOURED + 1

@@ -1,4 +1,4 @@
-"""The command as users give it: files, exit statuses, messages, and that it stays light."""
+"""The command as users run it: files, exit statuses, messages, and no heavy imports."""
 
 import csv
 import json
@@ -23,10 +23,10 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_writes_the_same_figures_everywhere(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_outputs_show_the_same_numbers(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path: path.read_bytes() for path in sweep.rglob("*") if path.is_file()}
     assert main([str(sweep), "--output", str(tmp_path / "out")]) == FINE
-    assert {path: path.read_bytes() for path in sweep.rglob("*") if path.is_file()} == before  # runs stay as they are
+    assert {path: path.read_bytes() for path in sweep.rglob("*") if path.is_file()} == before  # no run is changed
     out = tmp_path / "out"
     whole = json.loads((out / "comparison.json").read_text())
     sheet = rows_of(out / "comparison.csv")
@@ -46,7 +46,7 @@ def test_writes_the_same_figures_everywhere(sweep: Path, tmp_path: Path, capsys:
     assert {"ranking.png", "ranking.svg", "validation.svg", "order.png"} <= set(whole["figures"])
 
 
-def test_the_same_runs_give_the_same_bytes_and_no_stale_figures(sweep: Path, tmp_path: Path) -> None:
+def test_the_same_runs_give_the_same_bytes_and_no_outdated_figures(sweep: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [str(sweep), "--output", str(out)]
     main(command)
@@ -59,19 +59,19 @@ def test_the_same_runs_give_the_same_bytes_and_no_stale_figures(sweep: Path, tmp
     assert {path.relative_to(out): path.read_bytes() for path in out.rglob("*.*")} == first
 
 
-def test_where_it_writes_by_itself(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_output_folder(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     runs = synthetic.sweep(tmp_path / "runs", ["none"], seeds=1)
     assert main([str(runs)]) == FINE
     assert (runs / "comparison" / "report.html").exists()
-    assert main([str(runs)]) == FINE  # its own output is no run
+    assert main([str(runs)]) == FINE  # its own output is not a run
     one = synthetic.write(tmp_path / "single")
     assert main([str(one)]) == FINE
     assert (tmp_path / "comparison" / "report.html").exists()
     assert not (one / "comparison").exists()
 
 
-def test_output_never_lands_on_a_run_or_on_others_files(
+def test_output_never_overwrites_a_run_or_other_files(
     sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = synthetic.write(tmp_path / "run")
@@ -85,16 +85,42 @@ def test_output_never_lands_on_a_run_or_on_others_files(
     assert main([str(sweep), "--output", str(tmp_path / "file")]) == USAGE
 
 
-def test_exit_status_says_that_something_was_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_user_s_figure_is_never_overwritten(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(sweep), "--output", str(tmp_path / "first")]) == FINE
+    figure = sorted(path.name for path in (tmp_path / "first" / "figures").iterdir())[0]
+    for name in ("theirs", "link"):
+        (tmp_path / name / "figures").mkdir(parents=True)
+    theirs = tmp_path / "theirs" / "figures" / figure
+    theirs.write_text("drawn by hand")
+    (tmp_path / "link" / "figures" / figure).symlink_to(tmp_path / "nowhere")
+    capsys.readouterr()
+    for name in ("theirs", "link"):
+        assert main([str(sweep), "--output", str(tmp_path / name)]) == USAGE
+        assert f"contains a figures/{figure} that no comparison wrote: give another folder" in capsys.readouterr().err
+        assert [path.name for path in (tmp_path / name).rglob("*")] == ["figures", figure]
+    assert theirs.read_text() == "drawn by hand"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_comparison_killed_while_writing_can_be_rerun(sweep: Path, tmp_path: Path) -> None:
+    """comparison.json is written first: without it the other files would count as the user's."""
+    assert main([str(sweep), "--output", str(tmp_path)]) == FINE
+    for name in ("comparison.csv", "comparison.md", "report.html"):
+        (tmp_path / name).unlink()
+    assert main([str(sweep), "--output", str(tmp_path)]) == FINE
+    assert (tmp_path / "report.html").is_file()
+
+
+def test_exit_status_if_something_is_excluded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sweep = synthetic.sweep(tmp_path / "sweep", ["none", "rotary"])
     broken = sweep / "position=none,seed=1" / "results.json"
     (broken.parent / "x").mkdir()
     (broken.parent / "x" / "results.json").write_text("{")
     (sweep / "still" / ".hydra").mkdir(parents=True)
     assert main([str(sweep)]) == PARTLY
-    told = capsys.readouterr().err
-    assert "left out (unreadable)" in told
-    assert "left out (unfinished)" in told
+    message = capsys.readouterr().err
+    assert "excluded (unreadable)" in message
+    assert "excluded (unfinished)" in message
     assert {
         item["kind"] for item in json.loads((sweep / "comparison" / "comparison.json").read_text())["left_out"]
     } == {
@@ -106,7 +132,7 @@ def test_exit_status_says_that_something_was_left_out(tmp_path: Path, capsys: py
     assert "no finished run" in capsys.readouterr().err
 
 
-def test_refused_rankings_are_said_and_change_the_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_refused_rankings_are_reported_and_set_the_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     synthetic.sweep(tmp_path, ["none", "rotary"], seeds=2)
     synthetic.sweep(tmp_path / "bytes", ["none", "rotary"], seeds=2, tokenizer__name="bytes")
     assert main([str(tmp_path), "--metric", "test.loss"]) == PARTLY
@@ -129,12 +155,12 @@ def test_a_mistake_is_one_line_and_status_2(
     sweep: Path, options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(sweep), *options]) == USAGE
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert options[0] in told
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert options[0] in message
 
 
-def test_names_that_mean_something_elsewhere_stay_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_with_special_characters_stay_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     odd = ["[red]x[/red]", "<script>alert(1)</script>", "a|b`c*", "=1+1", "_under", "$x^2$", "位置", "x" * 200]
     for scheme in odd:
         found = synthetic.results("none", 1)
@@ -151,7 +177,7 @@ def test_names_that_mean_something_elsewhere_stay_text(tmp_path: Path, capsys: p
     assert r"a\|b\`c\*" in (tmp_path / "comparison" / "comparison.md").read_text()
 
 
-def test_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+def test_a_folder_whose_name_is_not_utf8(tmp_path: Path) -> None:
     top = os.path.join(os.fsencode(tmp_path), b"caf\xe9")
     sweep = synthetic.sweep(Path(os.fsdecode(top)), ["none", "rotary"], seeds=1)
     broken = synthetic.results("rotary", 2)
@@ -163,7 +189,7 @@ def test_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
     assert (sweep / "comparison" / "report.html").exists()
 
 
-def test_the_command_in_a_process_of_its_own_never_imports_torch(sweep: Path, tmp_path: Path) -> None:
+def test_the_command_never_imports_torch(sweep: Path, tmp_path: Path) -> None:
     code = f"""
 import sys
 from embedlab.compare.__main__ import main
@@ -176,7 +202,7 @@ sys.exit(status)
     assert (done.returncode, done.stderr) == (FINE, "[]\n")
 
 
-def test_help_teaches() -> None:
+def test_help_has_examples_and_exit_statuses() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "embedlab.compare", "--help"], capture_output=True, text=True, check=True
     )
@@ -186,7 +212,7 @@ def test_help_teaches() -> None:
     assert empty.returncode == USAGE
 
 
-def test_a_reader_who_leaves_early_is_no_failure(sweep: Path, tmp_path: Path) -> None:
+def test_a_closed_pipe_is_no_failure(sweep: Path, tmp_path: Path) -> None:
     command = f"'{sys.executable}' -m embedlab.compare '{sweep}' --output '{tmp_path / 'out'}' | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr

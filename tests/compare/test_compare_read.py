@@ -1,4 +1,4 @@
-"""Folders of any quality: what is a run is read, all else is named, nothing is raised."""
+"""Folders with any content: runs are read, everything else is listed with a reason, nothing is raised."""
 
 import json
 import math
@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 from embedlab.compare import fairness, outputs, reading
 from embedlab.compare.charts.all_charts import charts, style_of
 from embedlab.compare.comparison import Comparison, compare
+from embedlab.compare.finished_run import clean, number
 from embedlab.config.errors import UserError
 
 
 def kinds(*folders: Path) -> tuple[int, list[str]]:
-    runs, left = reading.read([str(folder) for folder in folders])
-    return len(runs), sorted(item.kind for item in left)
+    runs, excluded = reading.read([str(folder) for folder in folders])
+    return len(runs), sorted(item.kind for item in excluded)
 
 
-def test_runs_and_sweeps_at_any_depth_once_each(tmp_path: Path) -> None:
+def test_runs_at_any_depth_are_read_once(tmp_path: Path) -> None:
     synthetic.sweep(tmp_path / "sweeps" / "positions", ["none", "rotary"], seeds=2)
     one = synthetic.write(tmp_path / "runs" / "2026-01-01" / "12-00")
     assert kinds(tmp_path) == (5, [])
@@ -35,8 +36,8 @@ def test_runs_and_sweeps_at_any_depth_once_each(tmp_path: Path) -> None:
         ("", "unreadable", "broken JSON"),
         ('{"schema": 1, "seed": 4', "unreadable", "broken JSON"),
         ("[" * 100_000, "unreadable", "broken JSON"),
-        ("[]", "foreign", "no object"),
-        ("null", "foreign", "no object"),
+        ("[]", "foreign", "not an object"),
+        ("null", "foreign", "not an object"),
         ("{}", "foreign", "seed"),
         ('{"seed": "42", "config": {}}', "foreign", "seed"),
         ('{"seed": true, "config": {}}', "foreign", "seed"),
@@ -50,17 +51,17 @@ def test_runs_and_sweeps_at_any_depth_once_each(tmp_path: Path) -> None:
         ('{"error": "out of memory"}', "failed", "out of memory"),
     ],
 )
-def test_broken_foreign_old_and_failed_are_named(tmp_path: Path, content: str, kind: str, word: str) -> None:
+def test_broken_foreign_old_and_failed_runs_are_excluded(tmp_path: Path, content: str, kind: str, word: str) -> None:
     folder = synthetic.write(tmp_path / "run")
     (folder / "results.json").write_text(content)
-    runs, left = reading.read([str(tmp_path)])
+    runs, excluded = reading.read([str(tmp_path)])
     assert runs == []
-    assert [item.kind for item in left] == [kind]
-    assert word in left[0].reason
-    assert left[0].path.endswith("run")
+    assert [item.kind for item in excluded] == [kind]
+    assert word in excluded[0].reason
+    assert excluded[0].path.endswith("run")
 
 
-def test_bytes_links_folders_and_absent_ones(tmp_path: Path) -> None:
+def test_bytes_links_pipes_and_missing_folders(tmp_path: Path) -> None:
     good = synthetic.write(tmp_path / "good")
     (good / "loop").symlink_to(tmp_path)
     (tmp_path / "again").symlink_to(good)
@@ -77,12 +78,12 @@ def test_bytes_links_folders_and_absent_ones(tmp_path: Path) -> None:
     assert kinds(tmp_path / "empty") == (0, ["missing"])
 
 
-def test_folders_without_rights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_without_permission_are_excluded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synthetic.write(tmp_path / "good")
     closed = synthetic.write(tmp_path / "closed")
     listing = os.scandir
 
-    def scandir(path: Any) -> Any:  # root may read everything, so the refusal is played
+    def scandir(path: Any) -> Any:  # root may read everything, so the refusal is simulated
         if Path(path) == closed:
             raise PermissionError(13, "Permission denied", str(path))
         return listing(path)
@@ -91,18 +92,42 @@ def test_folders_without_rights_are_named(tmp_path: Path, monkeypatch: pytest.Mo
     assert kinds(tmp_path) == (1, ["unreadable"])
 
 
+def test_links_are_followed_and_each_run_is_read_once(tmp_path: Path) -> None:
+    elsewhere = synthetic.write(tmp_path / "disk" / "run")
+    outputs = tmp_path / "outputs"
+    synthetic.write(outputs / "own")
+    (outputs / "linked").symlink_to(elsewhere)
+    (outputs / "linked again").symlink_to(elsewhere)
+    (outputs / "loop").symlink_to(outputs)
+    (outputs / "only its results").mkdir()
+    (outputs / "only its results" / "results.json").symlink_to(elsewhere / "results.json")
+    assert kinds(outputs) == (2, [])
+    assert kinds(tmp_path) == (2, [])
+
+
+def test_broken_links_are_listed(tmp_path: Path) -> None:
+    run = synthetic.write(tmp_path / "run")
+    (tmp_path / "other disk").symlink_to("/mnt/not mounted")
+    (run / "wandb").mkdir()
+    (run / "wandb" / "latest-run").symlink_to("gone")  # a logger's link: there are no runs behind it
+    runs, excluded = reading.read([str(tmp_path)])
+    assert len(runs) == 1
+    assert [(item.kind, Path(item.path).name) for item in excluded] == [("missing", "other disk")]
+    assert excluded[0].reason == "is a link to /mnt/not mounted, which does not exist"
+
+
 def test_text_from_runs_is_cleaned() -> None:
-    assert reading.clean("a\x1b[31m\ud800\nb") == "a�[31m� b"
-    assert reading.clean("x" * 999).endswith("x…")
+    assert clean("a\x1b[31m\ud800\nb") == "a�[31m� b"
+    assert clean("x" * 999).endswith("x…")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**400, 1e99, "2", None, True, [], {}])
-def test_what_is_no_number(value: object) -> None:
-    assert reading.number(value) is None
-    assert reading.number(2) == 2.0
+def test_values_that_are_not_numbers(value: object) -> None:
+    assert number(value) is None
+    assert number(2) == 2.0
 
 
-def test_history_skips_what_is_no_number(tmp_path: Path) -> None:
+def test_history_skips_cells_that_are_not_numbers(tmp_path: Path) -> None:
     folder = synthetic.write(tmp_path / "run")
     (run,), _ = reading.read([str(folder)])
     assert [step for step, _ in run.history("val/loss")] == [25 * at for at in range(1, 9)]
@@ -122,7 +147,7 @@ JSON = st.recursive(
 
 
 def with_one_value_replaced(data: st.DataObject) -> dict[str, Any]:
-    """A sound results.json with any JSON in any one place."""
+    """Return a valid results.json with one value, anywhere, replaced by any JSON."""
     found = synthetic.results("rotary", 1, lens=True)
     node: Any = found
     while True:
@@ -135,33 +160,33 @@ def with_one_value_replaced(data: st.DataObject) -> dict[str, Any]:
 
 
 def compared_with(folder: Path, found: dict[str, Any]) -> Comparison | None:
-    """The comparison of two sound runs and this one, its files written; None where nothing can be compared."""
-    synthetic.write(folder / "sound", synthetic.results("none", 1))
+    """Compare two valid runs with this one and write the files; None if nothing can be compared."""
+    synthetic.write(folder / "valid", synthetic.results("none", 1))
     synthetic.write(folder / "other", synthetic.results("rotary", 2))
     synthetic.write(folder / "odd", synthetic.results("rotary", 1))
     (folder / "odd" / "results.json").write_text(json.dumps(found))
-    runs, left = reading.read([str(folder)])
-    assert len(runs) + len(left) == 3
+    runs, excluded = reading.read([str(folder)])
+    assert len(runs) + len(excluded) == 3
     try:
-        comparison = compare(runs, left)
+        comparison = compare(runs, excluded)
     except UserError:
         return None
     comparison.notes = fairness.notes(comparison)
-    outputs.prepare(folder / "comparison")
-    outputs.write(comparison, folder / "comparison", fairness.refusals(comparison), [])
+    outputs.prepare_folder(folder / "comparison")
+    outputs.write_tables(comparison, folder / "comparison", fairness.refusals(comparison), [])
     return comparison
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.data())
-def test_any_value_in_any_place_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_any_value_anywhere_is_read_or_excluded(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     compared_with(tmp_path_factory.mktemp("junk"), with_one_value_replaced(data))
 
 
 @pytest.mark.slow
 @settings(deadline=None, max_examples=12)
 @given(st.data())
-def test_any_value_in_any_place_is_drawn(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_any_value_anywhere_is_drawn(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     comparison = compared_with(tmp_path_factory.mktemp("junk"), with_one_value_replaced(data))
     for group in comparison.groups if comparison else ():
         assert list(charts(comparison, group, style_of(comparison)))

@@ -1,4 +1,4 @@
-"""report.html in headless Chromium: no request, no error, every chart drawn, on a phone and in the dark."""
+"""report.html in headless Chromium: no request, no error, every chart drawn, on a phone and in the dark theme."""
 
 import re
 import shutil
@@ -29,7 +29,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Schemes at three widths with lenses, one of them with a hostile name, one run broken, long paths."""
+    """Schemes at three widths with position lenses, one scheme with a hostile name, one broken run, long paths."""
     top = tmp_path_factory.mktemp("report")
     for dim in (16, 64, 256):
         synthetic.sweep(top / "dims", ["none", "rotary", "alibi", "learned"], dim=dim, lens=True)
@@ -45,16 +45,16 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def hundreds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """120 settings of as many schemes."""
+    """120 settings, each of another scheme."""
     top = tmp_path_factory.mktemp("hundreds")
-    for place in range(120):
-        synthetic.write(top / str(place), synthetic.results(f"scheme_{place:03}", 1, bits=2 + place / 100))
+    for number in range(120):
+        synthetic.write(top / str(number), synthetic.results(f"scheme_{number:03}", 1, bits=2 + number / 100))
     main([str(top)])
     return top / "comparison" / "report.html"
 
 
-def opened(browser: Any, path: Path, width: int, scheme: str) -> tuple[Any, list[str]]:
-    """The page at this width and theme, and everything that went wrong while it loaded."""
+def open_page(browser: Any, path: Path, width: int, scheme: str) -> tuple[Any, list[str]]:
+    """Open the page at this width and theme; return it and everything that went wrong while it loaded."""
     page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
     wrong: list[str] = []
     page.on("console", lambda message: wrong.append(message.text))
@@ -68,11 +68,11 @@ def opened(browser: Any, path: Path, width: int, scheme: str) -> tuple[Any, list
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1200])
 @pytest.mark.parametrize("which", ["report", "hundreds"])
-def test_opens_alone_and_draws_every_chart(
+def test_makes_no_request_and_draws_every_chart(
     browser: Any, request: pytest.FixtureRequest, which: str, width: int, scheme: str
 ) -> None:
     path = request.getfixturevalue(which)
-    page, wrong = opened(browser, path, width, scheme)
+    page, wrong = open_page(browser, path, width, scheme)
     boxes = page.eval_on_selector_all("figure svg", "all => all.map(svg => svg.getBoundingClientRect().toJSON())")
     assert len(boxes) == len(list((path.parent / "figures").glob("*.svg"))) >= 8
     for box in boxes:
@@ -81,7 +81,7 @@ def test_opens_alone_and_draws_every_chart(
         assert box["right"] <= width
     drawn = page.eval_on_selector_all("figure svg", "all => all.map(svg => svg.querySelectorAll('path, use').length)")
     assert min(drawn) > 4
-    assert page.evaluate("document.documentElement.scrollWidth") <= width  # no sideways scroll of the page
+    assert page.evaluate("document.documentElement.scrollWidth") <= width  # the page does not scroll sideways
     ids = page.eval_on_selector_all("[id]", "all => all.map(node => node.id)")
     assert len(ids) == len(set(ids))
     assert wrong == []
@@ -89,7 +89,7 @@ def test_opens_alone_and_draws_every_chart(
 
 
 def test_text_in_charts_is_large_enough_on_a_phone(browser: Any, report: Path) -> None:
-    page, _ = opened(browser, report, 390, "light")
+    page, _ = open_page(browser, report, 390, "light")
     heights = page.eval_on_selector_all("figure svg text", "all => all.map(t => t.getBoundingClientRect().height)")
     assert min(heights) > 8
     page.close()
@@ -102,9 +102,9 @@ def luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_of_page_and_charts_stands_out(browser: Any, report: Path, scheme: str) -> None:
-    """Contrast of at least 4.5 (WCAG AA) of all text with the card or page behind it."""
-    page, _ = opened(browser, report, 1200, scheme)
+def test_text_of_page_and_charts_has_contrast(browser: Any, report: Path, scheme: str) -> None:
+    """All text has a contrast of at least 4.5 (WCAG AA) with the card or page behind it."""
+    page, _ = open_page(browser, report, 1200, scheme)
     pairs = page.evaluate("""() => {
         const behind = node => {
             for (; node; node = node.parentElement) {
@@ -127,7 +127,7 @@ def test_text_of_page_and_charts_stands_out(browser: Any, report: Path, scheme: 
 
 def test_a_scheme_has_one_colour_in_table_and_charts(browser: Any, report: Path) -> None:
     """Dots of the table and lines of two charts: the colours of rotary and alibi, the best two schemes."""
-    page, _ = opened(browser, report, 1200, "dark")
+    page, _ = open_page(browser, report, 1200, "dark")
     dots = page.evaluate("""() => Object.fromEntries([...document.querySelectorAll('.ranking tbody tr')].map(row =>
         [row.cells[0].textContent.trim(), getComputedStyle(row.querySelector('.dot')).backgroundColor]))""")
     lines = page.evaluate("""() => [...document.querySelectorAll('figure svg')].map(svg => new Set(

@@ -1,4 +1,4 @@
-"""Every yaml below conf/ composes, has the right types and passes the checks; experiments sweep over what they say."""
+"""Every yaml below conf/ composes and passes the checks; experiments sweep over what they promise."""
 
 import json
 import os
@@ -17,13 +17,13 @@ from omegaconf import DictConfig
 
 from embedlab import positions
 from embedlab.positions.check import check_config, register
-from embedlab.sweep.points import points_of
+from embedlab.sweep.points import expand_points
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
 CHOICES = sorted(path.relative_to(CONF).with_suffix("").as_posix() for path in CONF.glob("*/**/*.yaml"))
 EXPERIMENTS = [choice.removeprefix("experiment/") for choice in CHOICES if choice.startswith("experiment/")]
-NEEDED = {"corpus/files": ["corpus.path=my.txt"]}  # what a choice asks the user for
+NEEDED = {"corpus/files": ["corpus.path=my.txt"]}  # settings that a choice requires
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def composed(*overrides: str) -> DictConfig:
 
 
 def sweep(experiment: str) -> list[list[str]]:
-    """The overrides of each job that `python train.py experiment=NAME` launches; none for a single run."""
+    """Return the overrides of each job that `python train.py experiment=NAME` launches; [] for a single run."""
     cfg = compose("config", [f"experiment={experiment}"], return_hydra_config=True)
     if cfg.hydra.mode is None:
         assert not cfg.hydra.sweeper.params
@@ -46,7 +46,7 @@ def sweep(experiment: str) -> list[list[str]]:
     assert cfg.hydra.mode.name == "MULTIRUN"
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
     params = [f"{key}={value}" for key, value in cfg.hydra.sweeper.params.items()]
-    return points_of(parser, params, [], cfg.hydra.sweeper.instead or {})
+    return expand_points(parser, params, [], cfg.hydra.sweeper.instead or {})
 
 
 def swept(experiment: str) -> dict[str, set[str]]:
@@ -70,21 +70,21 @@ def test_every_choice_works(hydra: None, monkeypatch: pytest.MonkeyPatch, choice
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_jobs_of_an_experiment_work(hydra: None, experiment: str) -> None:
-    """Every swept value at least once, the others as in the first job: all pairs would take minutes."""
+    """Check each swept value once, with the others as in the first job; all combinations would take minutes."""
     first, *others = sweep(experiment) or [[]]
     for job in [first, *(job for job in others if len(set(job) - set(first)) == 1 or len(job) != len(first))]:
         check_config(composed(f"experiment={experiment}", *job))
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_an_experiment_tells_its_cost_and_owns_a_folder(hydra: None, experiment: str) -> None:
+def test_an_experiment_states_its_cost_and_has_its_folder(hydra: None, experiment: str) -> None:
     lines = (CONF / "experiment" / f"{experiment}.yaml").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "# @package _global_"
     assert any(line.startswith("# ") and "two cores" in line for line in lines)
     assert composed(f"experiment={experiment}").sweep_name == (experiment if sweep(experiment) else "default")
 
 
-def test_the_experiments_that_are_promised(hydra: None) -> None:
+def test_the_promised_experiments(hydra: None) -> None:
     assert set(EXPERIMENTS) >= {"positions", "dimensions", "extrapolation", "chapter", "smoke"}
     assert swept("positions") == {"position": set(positions.names()), "seed": {"1", "2", "3"}}
     assert len(sweep("positions")) == 3 * len(positions.names())
@@ -102,7 +102,7 @@ def test_the_experiments_that_are_promised(hydra: None) -> None:
 
 
 def train(folder: Path, *overrides: str) -> str:
-    """Output of `python train.py`, which must end well."""
+    """Return the output of `python train.py`, which must succeed."""
     done = subprocess.run(
         [sys.executable, "train.py", f"output_dir={folder}", *overrides],
         cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300,

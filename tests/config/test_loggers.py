@@ -1,4 +1,4 @@
-"""Loggers by config: `logger=NAME` picks them, metrics.csv is always among them, a missing package is told."""
+"""Loggers by config: `logger=NAME` chooses them, metrics.csv is always written, a missing package is reported."""
 
 import sys
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def test_each_choice_brings_its_loggers_and_metrics_csv(make_config: Callable[..
     assert set(make_config(f"logger={name}").logger) == {"csv", *EXTRA[name]}
 
 
-def test_a_missing_package_is_told(make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported(make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optional, "find_spec", lambda name: None)
     assert "tensorboard" in make_config().logger  # needs no extra
     with pytest.raises(

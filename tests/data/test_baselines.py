@@ -1,4 +1,4 @@
-"""Counting baselines against slow dictionaries."""
+"""Counting baselines, compared with slow dictionaries."""
 
 import collections
 import itertools
@@ -39,7 +39,7 @@ def slow_bigram(train, pairs, vocab_size):
     extra=st.integers(0, 3),
     chunk=st.integers(1, 9),
 )
-def test_equal_slow_ones(train, val, length, gap, extra, chunk):
+def test_losses_equal_those_of_slow_dictionaries(train, val, length, gap, extra, chunk):
     vocab_size = 10 + extra
     windows = SlidingWindows(np.array(val, np.uint16), length, length + gap)
     pairs = [pair for x, y in windows for pair in zip(x.tolist(), y.tolist(), strict=True)]
@@ -52,7 +52,7 @@ def test_equal_slow_ones(train, val, length, gap, extra, chunk):
         assert unigram_entropy(ids) == pytest.approx(-(p * np.log(p)).sum(), rel=1e-12)
 
 
-def test_by_hand():
+def test_losses_computed_by_hand():
     train = np.array([0, 1, 0, 1, 2], np.uint16)
     windows = SlidingWindows(np.array([0, 1, 2], np.uint16), 2, 2)  # pairs (0, 1), (1, 2)
     assert unigram(train, windows, 3) == pytest.approx(-(math.log(3 / 8) + math.log(2 / 8)) / 2)
@@ -61,8 +61,8 @@ def test_by_hand():
 
 
 def test_large_vocabulary_does_not_overflow():
-    """A pair's key, v * V + w, goes past 32 bits."""
+    """A pair's key, v * V + w, needs more than 32 bits."""
     ids = np.array([200_000, 200_001] * 50, np.uint32)
-    windows = SlidingWindows(ids, 4, 4)  # as many pairs of one kind as of the other
+    windows = SlidingWindows(ids, 4, 4)  # both kinds of pairs are equally frequent
     expected = (math.log((50 + 200_002) / 51) + math.log((49 + 200_002) / 50)) / 2
     assert bigram(ids, windows, 200_002) == pytest.approx(expected)

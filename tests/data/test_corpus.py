@@ -1,4 +1,4 @@
-"""Reading files of every kind, and one short message for each thing that can be wrong with them."""
+"""Reading files of every kind, and one short message for everything that can be wrong with them."""
 
 import gzip
 import json
@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 import embedlab.data.corpus as module
 from embedlab.config.errors import UserError
 from embedlab.config.tree import DownloadConfig, FilesConfig
-from embedlab.data.cache import sha256_of
-from embedlab.data.corpus import Corpus, find_files, open_corpus
+from embedlab.data.corpus import Corpus, open_corpus
+from embedlab.data.corpus_files import find_files
+from embedlab.runs.file_hashes import sha256_of
 
 
 def texts(path, field="text") -> list[str]:
@@ -49,11 +50,11 @@ def tree(tmp_path) -> Path:
     return root
 
 
-def test_folder_is_read_in_order(tree):
+def test_a_folder_is_read_in_order(tree):
     assert texts(tree) == ["# a", "plain b", "e1", "e2 你", "packed c", "packed d", "f1"]
 
 
-def test_every_form_of_path(tree, monkeypatch):
+def test_every_form_of_corpus_path(tree, monkeypatch):
     assert texts(tree / "b.txt") == ["plain b"]
     assert texts([str(tree / "b.txt"), str(tree / "a.md"), str(tree / "b.txt")]) == ["plain b", "# a"]
     assert texts(tree / "*.md") == ["# a"]
@@ -68,7 +69,7 @@ def test_every_form_of_path(tree, monkeypatch):
     assert texts("b[1].txt") == ["plain b"]
 
 
-def test_sha256(tree):
+def test_sha256_depends_on_content_and_order(tree):
     one = Corpus("x", [tree / "b.txt"])
     assert one.sha256 == sha256_of(tree / "b.txt")
     several = [tree / "b.txt", tree / "a.md"]
@@ -78,15 +79,15 @@ def test_sha256(tree):
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=50), st.integers(1, 9))
-def test_text_equals_pythons_own_reading(tmp_path_factory, text, chunk):
+def test_text_equals_what_python_reads(tmp_path_factory, text, chunk):
     path = tmp_path_factory.mktemp("text") / "t.txt"
     path.write_bytes(text.encode())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CHUNK", chunk)
-        assert "".join(module._text(path)) == path.read_text("utf-8-sig")
+        assert "".join(module._read_text(path)) == path.read_text("utf-8-sig")
 
 
-def test_byte_order_mark_and_newlines(tmp_path):
+def test_byte_order_marks_are_removed_and_newlines_converted(tmp_path):
     assert texts(write(tmp_path / "a.txt", "\ufeffone\r\ntwo\rthree".encode())) == ["one\ntwo\nthree"]
     assert texts(write(tmp_path / "a.jsonl", '\ufeff{"text": "x"}\r\n'.encode())) == ["x"]
 
@@ -98,17 +99,17 @@ def test_byte_order_mark_and_newlines(tmp_path):
         ("a.txt.gz", b"abcdefgh\xc3", r"is not UTF-8 at byte 8"),
         ("a.txt", "é".encode("utf-16"), r"a.txt is binary \(zero at byte \d\): give UTF-8 text"),
         ("a.md", b"%PDF\x00\x01", r"a.md is binary \(zero at byte 4\)"),
-        ("a.jsonl", b'{"text": "a"}\n{"text": \n', r"a.jsonl line 2 is no JSON"),
+        ("a.jsonl", b'{"text": "a"}\n{"text": \n', r"a.jsonl line 2 is not JSON"),
         ("a.jsonl", b'{"text": "a"}\n{"text": "\xff"}\n', r"is not UTF-8 at byte 24"),
-        ("a.jsonl", b'{"body": "a", "id": 3}', r"corpus.field=text is no field of \S+ line 1 \(it has body, id\)"),
-        ("a.jsonl", b'["text"]', r"corpus.field=text is no field of \S+ line 1 \(it has none\)"),
-        ("a.jsonl", b'{"text": 3}', r"corpus.field=text holds no text in \S+ line 1 but int"),
+        ("a.jsonl", b'{"body": "a", "id": 3}', r"corpus.field=text is not a field of \S+ line 1 \(it has body, id\)"),
+        ("a.jsonl", b'["text"]', r"corpus.field=text is not a field of \S+ line 1 \(it has none\)"),
+        ("a.jsonl", b'{"text": 3}', r"corpus.field=text is not text in \S+ line 1 but int"),
         ("a.jsonl", b'{"text": "a\\ud800"}', r"line 1 holds U\+D800, a lone surrogate"),
-        ("a.jsonl", b"[" * 100_000, r"line 1 is no JSON"),
-        ("a.csv", b"a,b", r"corpus.path=\S+a.csv has a name of no known kind: give .txt, .txt.gz"),
+        ("a.jsonl", b"[" * 100_000, r"line 1 is not JSON"),
+        ("a.csv", b"a,b", r"corpus.path=\S+a.csv does not have a known suffix: give .txt, .txt.gz"),
     ],
 )
-def test_bad_content(tmp_path, name, content, message):
+def test_bad_content_is_one_message(tmp_path, name, content, message):
     with pytest.raises(UserError, match=message) as caught:
         texts(write(tmp_path / name, content))
     assert "\n" not in str(caught.value)
@@ -116,7 +117,7 @@ def test_bad_content(tmp_path, name, content, message):
 
 
 @given(st.binary(max_size=40), st.integers(1, 7))
-def test_offset_of_the_bad_byte(tmp_path_factory, data, chunk):
+def test_the_offset_of_the_bad_byte_is_reported(tmp_path_factory, data, chunk):
     path = tmp_path_factory.mktemp("bytes") / "t.txt"
     path.write_bytes(data.replace(b"\0", b"\xfe"))
     try:
@@ -125,20 +126,20 @@ def test_offset_of_the_bad_byte(tmp_path_factory, data, chunk):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module, "CHUNK", chunk)
             with pytest.raises(UserError, match=rf"is not UTF-8 at byte {error.start}:"):
-                list(module._text(path))
+                list(module._read_text(path))
 
 
 @pytest.mark.parametrize("cut", [5, 40])
-def test_truncated_gz(tmp_path, cut):
+def test_a_truncated_gz_file_is_refused(tmp_path, cut):
     path = write(tmp_path / "a.txt.gz", os.urandom(500).hex())
     path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(UserError, match=r"a.txt.gz is no whole .gz file"):
+    with pytest.raises(UserError, match=r"a.txt.gz is not a complete .gz file"):
         texts(path)
 
 
-def test_not_gz_at_all(tmp_path):
+def test_a_gz_file_that_is_plain_text_is_refused(tmp_path):
     (tmp_path / "a.txt.gz").write_text("plain")
-    with pytest.raises(UserError, match=r"a.txt.gz is no whole .gz file"):
+    with pytest.raises(UserError, match=r"a.txt.gz is not a complete .gz file"):
         texts(tmp_path / "a.txt.gz")
 
 
@@ -146,19 +147,19 @@ def test_not_gz_at_all(tmp_path):
     ("entry", "message"),
     [
         ("nowhere.txt", r"corpus.path=\S*nowhere.txt does not exist: give a file, a folder or a glob"),
-        ("*.txt", r"corpus.path=\S*\*.txt holds no text: give files named .txt"),
-        ("empty", r"corpus.path=\S*empty holds no text: give files named .txt"),
-        ("*", r"corpus.path=\S*\* holds no text"),
+        ("*.txt", r"corpus.path=\S*\*.txt contains no text: give files named .txt"),
+        ("empty", r"corpus.path=\S*empty contains no text: give files named .txt"),
+        ("*", r"corpus.path=\S*\* contains no text"),
     ],
 )
-def test_nothing_there(tmp_path, entry, message):
+def test_a_path_without_text_is_refused(tmp_path, entry, message):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=message):
         find_files(str(tmp_path / entry))
 
 
-def test_unreadable_file(tmp_path, monkeypatch):
-    """root may read everything, so the refusal is put in by hand."""
+def test_an_unreadable_file_is_refused(tmp_path, monkeypatch):
+    """The error is simulated, because root may read everything."""
 
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
@@ -172,7 +173,7 @@ def test_unreadable_file(tmp_path, monkeypatch):
 
 @pytest.fixture
 def served(tmp_path):
-    """A folder and the address under which it can be fetched."""
+    """A folder and the URL that serves it."""
     folder = tmp_path / "served"
     folder.mkdir()
 
@@ -193,7 +194,7 @@ def download(url: str, sha256: str, cache: Path) -> Corpus:
 
 
 @pytest.mark.parametrize("name", ["the-verdict.txt", "tinyshakespeare.txt"])
-def test_download_once(served, corpora, tmp_path, name):
+def test_a_corpus_is_downloaded_once(served, corpora, tmp_path, name):
     folder, address = served
     sha256 = sha256_of(corpora / name)
     configs = Path(__file__).parents[2] / "conf" / "corpus"
@@ -202,14 +203,14 @@ def test_download_once(served, corpora, tmp_path, name):
     corpus = download(f"{address}/{name}", sha256, tmp_path / "cache")
     assert corpus.sha256 == sha256
     assert ["".join(d.chunks()) for d in corpus.documents()] == [(corpora / name).read_text("utf-8")]
-    (folder / name).unlink()  # the second time nothing is fetched
+    (folder / name).unlink()  # so the second call cannot download it
     assert download(f"{address}/{name}", sha256, tmp_path / "cache").files == corpus.files
     corpus.files[0].write_text("damaged")
     with pytest.raises(UserError, match="HTTP status 404"):
         download(f"{address}/{name}", sha256, tmp_path / "cache")
 
 
-def test_download_refused(served, tmp_path):
+def test_a_failed_download_is_one_message(served, tmp_path):
     folder, address = served
     write(folder / "a.txt", "another text")
     with socket.socket() as free:
@@ -223,7 +224,7 @@ def test_download_refused(served, tmp_path):
         message = rf"^corpus=verdict could not be downloaded from {re.escape(url)} \({reason}\): .* corpus.path=FILE$"
         with pytest.raises(UserError, match=message):
             download(url, "0" * 64, tmp_path / "cache")
-    assert not list((tmp_path / "cache").rglob("*.txt")), "a refused file must not stay"
+    assert not list((tmp_path / "cache").rglob("*.txt")), "a file with a wrong sha256 must not stay"
 
 
 def test_json_text_is_kept_exactly(tmp_path):

@@ -1,4 +1,4 @@
-"""TextData: what a run gets, alone and under Lightning's Trainer."""
+"""TextData: windows and loaders of a run, alone and with Lightning's Trainer."""
 
 import logging
 
@@ -28,7 +28,7 @@ def ready(config: Config) -> TextData:
     return data
 
 
-def test_windows(config):
+def test_windows_of_each_split(config):
     data = ready(config("data.context_length=32", "data.stride=16", "data.max_eval_tokens=null"))
     assert data.tokenizer.vocab_size == 50257
     assert data.tokens.corpus["tokens"] == 5145
@@ -38,7 +38,7 @@ def test_windows(config):
     assert np.array_equal(scored, data.tokens.val[1 : 1 + len(scored)])
 
 
-def test_loaders(config):
+def test_loaders_yield_all_windows(config):
     data = ready(config("data.context_length=32", "data.stride=16", "data.batch_size=8"))
     batches = list(data.train_dataloader())
     assert len(batches) == len(data.train_windows) // 8
@@ -51,7 +51,7 @@ def test_loaders(config):
     assert sum(len(x) for x, _ in data.test_dataloader()) == len(data.test_windows)
 
 
-def test_loaders_leave_the_random_numbers_alone(config):
+def test_loaders_do_not_draw_from_the_global_generator(config):
     data = ready(config("data.context_length=32"))
     before = torch.get_rng_state()
     for batches in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
@@ -59,7 +59,7 @@ def test_loaders_leave_the_random_numbers_alone(config):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_seed_decides_the_order(config):
+def test_the_order_depends_on_the_seed(config):
     first, second = (
         torch.cat([x for x, _ in ready(config("data.context_length=32", f"seed={seed}")).train_dataloader()])
         for seed in (1, 2)
@@ -68,17 +68,17 @@ def test_seed_decides_the_order(config):
 
 
 @pytest.mark.parametrize("most", [32, 64, 100, 200, 10_000])
-def test_fewer_eval_tokens_are_spread(config, most):
+def test_fewer_eval_tokens_are_spread_over_the_text(config, most):
     data = ready(config("data.context_length=32", f"data.max_eval_tokens={most}"))
     windows, n = data.val_windows, len(data.tokens.val)
     assert windows.stride >= 32
     assert len(windows) * 32 <= most
     assert len(windows) >= min(most // 32, (n - 1) // 32) * 0.8
-    if len(windows) > 1:  # the last one stands near the text's end
+    if len(windows) > 1:  # the last one is near the text's end
         assert (len(windows) - 1) * windows.stride + 32 + windows.stride >= n - 1
 
 
-def test_short_training_text_makes_a_smaller_batch(config, caplog):
+def test_a_short_training_text_gives_a_smaller_batch(config, caplog):
     """corpus=verdict with the chapters' context of 256 has 16 windows."""
     with caplog.at_level(logging.WARNING, "embedlab.data"):
         data = ready(config("data.context_length=256", "data.batch_size=32"))
@@ -96,18 +96,18 @@ def test_short_training_text_makes_a_smaller_batch(config, caplog):
         (600, r"^val text of corpus=files: data.context_length=600 needs .* this one has 500: give a shorter"),
     ],
 )
-def test_text_shorter_than_a_window(config, length, message):
+def test_a_text_shorter_than_a_window_is_refused(config, length, message):
     with pytest.raises(UserError, match=message) as caught:
         ready(config(f"data.context_length={length}"))
     assert "\n" not in str(caught.value)
 
 
-def test_eval_tokens_below_one_window(config):
+def test_eval_tokens_below_one_window_are_refused(config):
     with pytest.raises(UserError, match=r"data.max_eval_tokens=100 is too small: give at least 256"):
         config("data.context_length=256", "data.max_eval_tokens=100")
 
 
-def test_workers(config):
+def test_workers_do_not_change_the_batches(config):
     settings = ("data.context_length=32", "data.stride=8", "data.num_workers=")
     alone, shared = (list(ready(config(*settings[:2], settings[2] + n)).train_dataloader()) for n in "02")
     assert all(torch.equal(a, b) for (a, _), (b, _) in zip(alone, shared, strict=True))
@@ -115,7 +115,7 @@ def test_workers(config):
 
 @pytest.fixture
 def train(config, tmp_path):
-    """Runs Lightning's Trainer on the real loaders; gives every training batch."""
+    """train(epochs, …) -> every training batch that Lightning's Trainer gets from the real loaders."""
     lightning = pytest.importorskip("lightning")
 
     class Recorder(lightning.LightningModule):
@@ -153,7 +153,7 @@ def train(config, tmp_path):
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")
 @pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated")
 @pytest.mark.filterwarnings("ignore:.*exists and is not empty")
-def test_under_lightning_each_epoch_has_its_order_and_resumes_exactly(train, tmp_path):
+def test_with_lightning_each_epoch_has_another_order_and_resumes_exactly(train, tmp_path):
     seen = train(3)
     assert len(seen) == 12
     assert seen[:4] != seen[4:8] != seen[8:] != seen[:4]

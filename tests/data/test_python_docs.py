@@ -1,4 +1,4 @@
-"""The embedded corpus: real, offline, and without a paragraph that stands in two splits."""
+"""The built-in corpus: real, offline, and without a paragraph that is in two splits."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from embedlab.data import python_docs
 from embedlab.data.python_docs import new_paragraphs
 from embedlab.data.tokens import prepare
 
-# Another definition than the code's: lines gathered between blank ones.
+# Defined differently from the code: lines collected between blank ones.
 TEXT = st.lists(st.sampled_from(["a b", " a  b", "\tc", "c", "", "  ", "d"]), max_size=20).map("\n".join)
 
 
@@ -42,7 +42,7 @@ def found(gpt2, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_no_paragraph_in_two_splits(found, gpt2):
+def test_no_paragraph_is_in_two_splits(found, gpt2):
     held = {}
     for split in ("train", "val", "test"):
         texts = gpt2.decode(getattr(found, split)).split("<|endoftext|>")
@@ -54,7 +54,7 @@ def test_no_paragraph_in_two_splits(found, gpt2):
 
 
 @pytest.mark.slow
-def test_size(found):
+def test_the_corpus_is_large_enough(found):
     assert 300_000 < found.corpus["tokens"] < 1_000_000
     assert found.corpus["documents"] > 300
     assert len(found.val) > 20_000
@@ -62,19 +62,19 @@ def test_size(found):
 
 
 @pytest.mark.slow
-def test_same_again(found, gpt2, tmp_path):
+def test_the_corpus_is_the_same_every_time(found, gpt2, tmp_path):
     again = prepare(PythonDocsConfig("python_docs", 0.1, 0.1, True), gpt2, tmp_path)
     assert again.corpus == found.corpus
 
 
-def test_topics_alone(gpt2, tmp_path):
+def test_the_corpus_without_docstrings(gpt2, tmp_path):
     found = prepare(PythonDocsConfig("python_docs", 0.1, 0.1, False), gpt2, tmp_path)
     assert 50_000 < found.corpus["tokens"] < 300_000
     text = gpt2.decode(found.train)
     assert "An assignment statement evaluates the expression list" in re.sub(r"\s+", " ", text)
 
 
-def test_docstrings_in_the_order_of_the_code(tmp_path):
+def test_docstrings_come_in_the_order_of_the_code(tmp_path):
     source = tmp_path / "m.py"
     source.write_text(
         '"""Module."""\n'

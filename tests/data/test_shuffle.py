@@ -1,4 +1,4 @@
-"""The shuffled order: a permutation, even, the same for everybody, shared out exactly."""
+"""The shuffled order: a uniform permutation, the same in every process, shared exactly among devices."""
 
 import subprocess
 import sys
@@ -27,19 +27,19 @@ def order(n: int, seed: int = 1, epoch: int = 0) -> list[int]:
 
 
 @given(st.integers(1, 3000) | st.sampled_from([2**k + d for k in range(1, 14) for d in (-1, 0, 1)]), st.integers(0, 99))
-def test_is_a_permutation(n, seed):
+def test_the_order_is_a_permutation(n, seed):
     assert sorted(order(n, seed)) == list(range(n))
 
 
 @given(st.integers(1, 500), st.data())
-def test_any_part_equals_the_whole(n, data):
+def test_any_part_of_the_order_equals_the_whole(n, data):
     positions = np.array(data.draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=20)))
-    whole = order(n)
-    assert Permutation(n, 1)(positions).tolist() == [whole[i] for i in positions]
+    full = order(n)
+    assert Permutation(n, 1)(positions).tolist() == [full[i] for i in positions]
     assert Permutation(n, 1)(positions[:, None]).shape == (len(positions), 1)
 
 
-def test_huge_n_in_no_memory():
+def test_a_huge_n_needs_no_memory():
     tracemalloc.start()
     try:
         permutation = Permutation(10**15 + 7, 3)
@@ -51,8 +51,8 @@ def test_huge_n_in_no_memory():
     assert 0 <= found.min() < found.max() < 10**15 + 7
 
 
-def test_order_of_all_time():
-    """Fixed numbers, so that a run made today can be repeated with a later version; and no other process differs."""
+def test_the_order_never_changes():
+    """The numbers are fixed, so that a later version can repeat a run; another process gives the same ones."""
     code = "import numpy; from embedlab.data.shuffle import Permutation; "
     code += "print(Permutation(10, 42)(numpy.arange(10)).tolist())"
     run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
@@ -60,31 +60,31 @@ def test_order_of_all_time():
     assert order(10, 42) == ORDER_10_42
 
 
-def test_seed_and_epoch_decide():
+def test_the_order_depends_on_seed_and_epoch():
     orders = [order(1000, seed, epoch) for seed in (0, 1, 2**40) for epoch in (0, 1, 2)]
     assert len(set(map(tuple, orders))) == 9
     assert order(1000, 1, 2) == orders[5]
 
 
 @pytest.mark.parametrize("n", [5, 8, 13])
-def test_every_window_comes_everywhere_equally(n):
-    """Chi-squared over 2,000 seeds, of each place's windows and of the pairs at the first two places."""
+def test_every_window_is_equally_frequent_at_every_index(n):
+    """Chi-squared over 2,000 seeds: of the windows at an index, and of the pairs at the first two indices."""
     orders = np.array([order(n, seed) for seed in range(2000)])
-    for place in (0, n // 2, n - 1):
-        assert stats.chisquare(np.bincount(orders[:, place], minlength=n)).pvalue > 1e-4
+    for index in (0, n // 2, n - 1):
+        assert stats.chisquare(np.bincount(orders[:, index], minlength=n)).pvalue > 1e-4
     pairs = np.bincount(orders[:, 0] * n + orders[:, 1], minlength=n * n)
     assert (pairs > 0).sum() == n * (n - 1)
     assert stats.chisquare(pairs[pairs > 0]).pvalue > 1e-4
 
 
-def test_neighbours_are_unrelated():
+def test_neighbours_are_uncorrelated():
     found = np.array(order(20_000))
     assert abs(stats.spearmanr(found[:-1], found[1:]).statistic) < 0.03
     assert abs(stats.spearmanr(found, np.arange(20_000)).statistic) < 0.03
 
 
 @given(st.integers(1, 300), st.integers(1, 20), st.integers(1, 4), st.integers(0, 3), st.sampled_from([1, 50, 1000]))
-def test_devices_share_the_batches_of_one(n, share, world_size, epoch, block):
+def test_devices_share_the_batches_of_a_single_device(n, share, world_size, epoch, block):
     batch_size = share * world_size
     if n < world_size:
         with pytest.raises(UserError, match=f"has {n} windows for {world_size} devices"):
@@ -92,7 +92,7 @@ def test_devices_share_the_batches_of_one(n, share, world_size, epoch, block):
         return
     samplers = [ShuffledBatches(n, batch_size, 7, rank, world_size) for rank in range(world_size)]
     for sampler in samplers:
-        sampler.sampler.set_epoch(epoch)  # as Lightning does it
+        sampler.sampler.set_epoch(epoch)  # as Lightning does
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shuffle, "BLOCK", block)
         together = [[i for part in parts for i in part] for parts in zip(*samplers, strict=True)]
@@ -101,7 +101,7 @@ def test_devices_share_the_batches_of_one(n, share, world_size, epoch, block):
     assert [len(sampler) for sampler in samplers] == [len(together)] * world_size
 
 
-def test_batch_that_cannot_be_shared():
+def test_a_batch_that_cannot_be_shared_evenly_is_refused():
     with pytest.raises(UserError, match=r"data.batch_size=10 cannot be shared evenly by 4 devices: give a multiple"):
         ShuffledBatches(100, 10, 7, 0, 4)
 
@@ -117,7 +117,7 @@ def loader(workers: int = 0) -> TrainLoader:
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("done", [0, 1, 6, 10])
-def test_loader_goes_on_in_the_middle(done, workers):
+def test_the_loader_resumes_within_an_epoch(done, workers):
     whole = loader()
     whole.batch_sampler.set_epoch(3)
     expected = [x for x, _ in whole]
@@ -125,13 +125,13 @@ def test_loader_goes_on_in_the_middle(done, workers):
 
     cut = loader(workers)
     cut.batch_sampler.set_epoch(3)
-    given_out = iter(cut)
+    batches = iter(cut)
     for _ in range(done):
-        next(given_out)
+        next(batches)
     state = cut.state_dict()
-    del given_out
+    del batches
     resumed = loader(workers)
     resumed.load_state_dict(state)
     rest = [x for x, _ in resumed]
     assert torch.equal(torch.cat(rest), torch.cat(expected[done % 10 :]))
-    assert [len(x) for x, _ in resumed] == [9] * 10  # the pass after that is whole
+    assert [len(x) for x, _ in resumed] == [9] * 10  # the next pass is complete

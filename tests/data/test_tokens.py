@@ -27,7 +27,7 @@ def jsonl(path: Path, texts: list[str]) -> Path:
 
 
 def documents(ids: np.ndarray, tokenizer) -> list[str]:
-    """The texts between <|endoftext|> tokens."""
+    """Return the texts between <|endoftext|> tokens."""
     ends = np.flatnonzero(ids == tokenizer.eot)
     return [tokenizer.decode(part[part != tokenizer.eot]) for part in np.split(ids, ends)]
 
@@ -61,12 +61,12 @@ def test_few_documents_are_each_cut(tmp_path, byte):
     assert [len(split) for split in splits] == [5, 5, 5]
     assert ["".join(parts) for parts in zip(*splits, strict=True)] == texts
     assert [len(part) for part in splits[1]] == [40] * 5
-    assert [len(part) for part in splits[2]] == [59] * 5  # cut before a space: one later
+    assert [len(part) for part in splits[2]] == [59] * 5  # a cut is before a space: one character later
     assert found.corpus["tokens"] == 5 * 200 + 3 * 4
 
 
-def test_many_documents_are_divided_whole(tmp_path, byte):
-    texts = [f"document {i % 150}" for i in range(300)]  # each stands there twice
+def test_many_documents_each_go_to_one_split(tmp_path, byte):
+    texts = [f"document {i % 150}" for i in range(300)]  # each text twice
     found = prepare(files(jsonl(tmp_path / "a.jsonl", texts)), byte, tmp_path)
     splits = [documents(ids, byte) for ids in (found.train, found.val, found.test)]
     assert collections.Counter(splits[0] + splits[1] + splits[2]) == collections.Counter(texts)
@@ -74,13 +74,13 @@ def test_many_documents_are_divided_whole(tmp_path, byte):
     assert set(splits[1]).isdisjoint(splits[2])
     assert 200 <= len(splits[0]) <= 270
     assert min(len(splits[1]), len(splits[2])) >= 10
-    assert splits[0] == [text for text in texts if text in set(splits[0])]  # order stays
-    # A document's split hangs on its own text alone
+    assert splits[0] == [text for text in texts if text in set(splits[0])]  # in the same order
+    # A document's split depends on its own text alone
     more = prepare(files(jsonl(tmp_path / "b.jsonl", ["first", *texts])), byte, tmp_path)
     assert set(splits[1]) <= set(documents(more.val, byte)) <= {*splits[1], "first"}
 
 
-def test_separator_is_a_token_and_text_is_text(tmp_path, gpt2):
+def test_a_separator_written_in_the_text_stays_text(tmp_path, gpt2):
     (tmp_path / "a.txt").write_text("one <|endoftext|> two " * 20)
     (tmp_path / "b.txt").write_text("three " * 50)
     found = prepare(files(tmp_path / "?.txt"), gpt2, tmp_path)
@@ -89,13 +89,13 @@ def test_separator_is_a_token_and_text_is_text(tmp_path, gpt2):
 
 
 @pytest.mark.parametrize(("which", "dtype"), [("gpt2", "uint16"), ("byte", "uint16")])
-def test_smallest_type(request, tmp_path, which, dtype):
+def test_ids_have_the_smallest_sufficient_type(request, tmp_path, which, dtype):
     (tmp_path / "a.txt").write_text("some text " * 20)
     assert prepare(files(tmp_path / "a.txt"), request.getfixturevalue(which), tmp_path).train.dtype == dtype
     assert np.min_scalar_type(100_277 - 1) == np.uint32
 
 
-def test_cache_key(tmp_path, gpt2, gpt2_small, byte, caplog, monkeypatch):
+def test_the_cache_depends_on_text_settings_and_tokenizer(tmp_path, gpt2, gpt2_small, byte, caplog, monkeypatch):
     source = tmp_path / "a.txt"
     source.write_text("some text " * 100)
     with caplog.at_level(logging.INFO, "embedlab.data"):
@@ -110,11 +110,11 @@ def test_cache_key(tmp_path, gpt2, gpt2_small, byte, caplog, monkeypatch):
         source.write_text("other text " * 100)
         prepare(files(source), byte, tmp_path / "cache")
     assert caplog.text.count("tokenized corpus=files") == 6
-    monkeypatch.setattr(tokens, "_write", None)  # from here on the cache must serve
+    monkeypatch.setattr(tokens, "_tokenize", None)  # from here on ids must come from the cache
     assert documents(prepare(files(source), byte, tmp_path / "cache").train, byte)[0].startswith("other text")
 
 
-def test_damaged_cache_is_rebuilt(tmp_path, byte):
+def test_a_damaged_cache_is_rebuilt(tmp_path, byte):
     source = tmp_path / "a.txt"
     source.write_text("some text " * 100)
     before = prepare(files(source), byte, tmp_path / "cache").train.tolist()
@@ -132,14 +132,32 @@ def test_short_texts_leave_empty_splits(tmp_path, byte):
 
 
 @pytest.mark.parametrize("content", ["", "\ufeff"])
-def test_empty_corpus(tmp_path, byte, content):
+def test_an_empty_corpus_is_refused(tmp_path, byte, content):
     (tmp_path / "a.txt").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=r"corpus=files is empty: \S+a.txt without any text; give other files"):
         prepare(files(tmp_path / "a.txt"), byte, tmp_path / "cache")
     assert not [p for p in (tmp_path / "cache" / "tokens").iterdir() if p.is_dir()]
 
 
-def test_name_is_no_path(tmp_path, byte):
+def test_a_text_that_changes_while_it_is_read_is_never_cached(tmp_path, byte, monkeypatch):
+    """Its ids would be cached under the hash of the old text, and every later run on that text would use them."""
+    path = tmp_path / "a.txt"
+    path.write_text("a b " * 100)
+    split_documents = tokens._split_documents
+
+    def edited(corpus, config):
+        path.write_text("c d " * 100)
+        return split_documents(corpus, config)
+
+    monkeypatch.setattr(tokens, "_split_documents", edited)
+    with pytest.raises(UserError, match="corpus=files was changed while it was tokenized: rerun the same command"):
+        prepare(files(path), byte, tmp_path / "cache")
+    path.write_text("a b " * 100)
+    monkeypatch.undo()
+    assert "c" not in byte.decode(prepare(files(path), byte, tmp_path / "cache").train)
+
+
+def test_a_corpus_name_is_not_used_as_a_path(tmp_path, byte):
     (tmp_path / "a.txt").write_text("some text " * 10)
     prepare(files(tmp_path / "a.txt", name="../out/of"), byte, tmp_path / "cache")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.txt", "cache"]
@@ -153,7 +171,7 @@ from embedlab.data.tokenizer import load_tokenizer
 from embedlab.data.tokens import prepare
 tokenizer = load_tokenizer(TokenizerConfig("gpt2", None), Path("unused"))
 found = prepare(FilesConfig("files", 0.1, 0.1, sys.argv[1], "text"), tokenizer, Path(sys.argv[2]))
-peak = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())  # getrusage would count the parent's
+peak = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())  # getrusage includes the parent's peak
 print(found.corpus["tokens"], int(peak[1]) // 1024)
 """
 

@@ -1,4 +1,4 @@
-"""SlidingWindows against the source chapters' own loader and against slicing by hand."""
+"""SlidingWindows compared with the book's loader and with slices taken by hand."""
 
 import pickle
 
@@ -33,7 +33,7 @@ def by_hand(ids, context_length, stride):
     ],
 )
 @pytest.mark.parametrize("collate", [None, whole_batch])
-def test_batches_equal_the_chapters(verdict, gpt2, monkeypatch, context_length, stride, batch_size, collate):
+def test_batches_equal_the_books(verdict, gpt2, monkeypatch, context_length, stride, batch_size, collate):
     reference = pytest.importorskip("llms_from_scratch.ch02", reason="llms-from-scratch is not installed")
     monkeypatch.setattr("tiktoken.get_encoding", lambda name: gpt2.encoding)
     expected = list(
@@ -66,7 +66,7 @@ def test_windows_equal_slices(n, context_length, stride, data):
     dtype = data.draw(st.sampled_from([torch.int64, torch.int32, torch.uint8, torch.uint16]))
     windows = SlidingWindows(torch.tensor(ids, dtype=dtype), context_length, stride)
     assert len(windows) == len(expected)
-    assert [(x.tolist(), y.tolist()) for x, y in windows] == expected  # iteration ends by IndexError
+    assert [(x.tolist(), y.tolist()) for x, y in windows] == expected  # IndexError ends the iteration
     indices = data.draw(st.lists(st.integers(-len(expected), len(expected) - 1), min_size=1, max_size=9))
     inputs, targets = windows.__getitems__(indices)
     assert inputs.tolist() == [expected[i][0] for i in indices]
@@ -77,7 +77,7 @@ def test_windows_equal_slices(n, context_length, stride, data):
 
 
 @pytest.mark.parametrize("index", [6, -7, 100])
-def test_index_out_of_range(index):
+def test_an_index_out_of_range_is_an_error(index):
     windows = SlidingWindows(np.arange(10), 4, 1)
     assert len(windows) == 6
     with pytest.raises(IndexError):
@@ -87,7 +87,7 @@ def test_index_out_of_range(index):
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "uint32"])
-def test_read_only_memory_map(tmp_path, dtype):
+def test_windows_of_a_read_only_memory_map(tmp_path, dtype):
     np.arange(1000, dtype=dtype).tofile(tmp_path / "ids")
     ids = np.memmap(tmp_path / "ids", dtype=dtype, mode="r")
     windows = SlidingWindows(ids, 8, 3)
@@ -95,18 +95,18 @@ def test_read_only_memory_map(tmp_path, dtype):
     inputs, targets = windows.__getitems__([0, 1])
     assert inputs.tolist() == [list(range(8)), list(range(3, 11))]
     assert targets.dtype == torch.int64
-    inputs += 1  # a batch is the caller's own
+    inputs += 1  # a batch is a copy
     assert ids[0] == 0
 
 
-def test_workers_give_the_same(verdict, gpt2):
+def test_workers_give_the_same_batches(verdict, gpt2):
     windows = SlidingWindows(gpt2.encode(verdict), 32, 16)
     alone = list(DataLoader(windows, batch_size=8, collate_fn=whole_batch))
     shared = list(DataLoader(windows, 8, collate_fn=whole_batch, num_workers=2, multiprocessing_context="fork"))
     assert all(torch.equal(a, b) for x, y in zip(alone, shared, strict=True) for a, b in zip(x, y, strict=True))
 
 
-def test_pickle_holds_the_text_once():
+def test_a_pickle_holds_the_text_once():
     windows = SlidingWindows(np.arange(10_000), 256, 1)
     data = pickle.dumps(windows)
     assert len(data) < 100_000
@@ -115,6 +115,6 @@ def test_pickle_holds_the_text_once():
 
 
 @pytest.mark.parametrize(("context_length", "stride"), [(0, 1), (-3, 1), (4, 0), (4, -1)])
-def test_sizes_below_one(context_length, stride):
+def test_sizes_below_one_are_refused(context_length, stride):
     with pytest.raises(UserError, match="is too small: give at least 1"):
         SlidingWindows(np.arange(10), context_length, stride)

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.commands import left_alone_by
-from tests.started import Started, last_step, steps_told
+from tests.commands import run_undisturbed
+from tests.started import Started, count_progress_lines, last_step
 from tests.training.resume.test_kill import bits
 
 SECONDS = 15  # from a failure until nothing is left; it takes 1 to 2 where the machine is free
@@ -30,12 +31,12 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def left_alone(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Job folders 0.0 and 0.2, named by their dropout, of a sweep on two processes."""
-    return left_alone_by([*tiny, *RUN, *TWO, "model.dropout=0.0,0.2"], tmp_path_factory.mktemp("left_alone"))
+    return run_undisturbed([*tiny, *RUN, *TWO, "model.dropout=0.0,0.2"], tmp_path_factory.mktemp("left_alone"))
 
 
 def test_two_processes_score_and_log_as_one(start: Callable[..., Started], left_alone: Path, tmp_path: Path) -> None:
     alone = start(*RUN, "model.dropout=0.0")
-    assert alone.end()[0] == 0, alone.told
+    assert alone.end()[0] == 0, alone.output
     assert sorted(path.name for path in left_alone.iterdir() if path.is_dir()) == ["0.0", "0.2"]
     one, two = tmp_path / "sweeps" / "default" / "0.0", left_alone / "0.0"
     results = [json.loads((folder / "results.json").read_text()) for folder in (one, two)]
@@ -47,6 +48,12 @@ def test_two_processes_score_and_log_as_one(start: Callable[..., Started], left_
         assert row == pytest.approx(expected, rel=1e-4)
     assert len(list(two.glob("tensorboard/events.*"))) == 1
     assert steps_of_events(two) == steps_of_events(one)
+
+
+def test_ranks_draw_different_dropout_masks(left_alone: Path) -> None:
+    checkpoint = torch.load(left_alone / "0.2" / "checkpoints" / "last.ckpt", weights_only=True)
+    first, second = (state["torch"] for state in checkpoint["embedlab"]["random"])
+    assert not torch.equal(first, second)
 
 
 def scalars_of_csv(folder: Path) -> list[dict[str, float]]:
@@ -74,20 +81,20 @@ def test_failures_end_in_seconds_and_the_same_command_goes_on(
         status, _ = failed.end()
         seconds = time.time() - float(happened.read_text())
         print(f"\n{moment}: nothing left after {seconds:.1f} s")
-        assert status == 1 and f"failed: {reason}" in failed.told, failed.told
-        assert "Connection" not in failed.told, failed.told  # what the other one sees of it
+        assert status == 1 and f"failed: {reason}" in failed.output, failed.output
+        assert "Connection" not in failed.output, failed.output  # what the other one sees of it
         assert seconds < SECONDS
         happened.unlink()
     for number in (signal.SIGINT, signal.SIGKILL):
-        lines, step = steps_told(folder), last_step(folder)
+        lines, step = count_progress_lines(folder), last_step(folder)
         stopped = start(*arguments, PACE="0.5")
-        stopped.wait_for(lambda lines=lines: steps_told(folder) > lines)
+        stopped.wait_for(lambda lines=lines: count_progress_lines(folder) > lines)
         stopped.stop(number)
         status, seconds = stopped.end()
         print(f"\n{number.name}: nothing left after {seconds:.1f} s")
-        assert status == (130 if number == signal.SIGINT else -number), stopped.told
+        assert status == (130 if number == signal.SIGINT else -number), stopped.output
         assert seconds < SECONDS
         assert last_step(folder) > step or number == signal.SIGKILL
     whole = start(*arguments)
-    assert whole.end()[0] == 0, whole.told
+    assert whole.end()[0] == 0, whole.output
     assert bits(folder) == bits(left_alone / "0.2")

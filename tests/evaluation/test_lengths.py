@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from embedlab.config.tree import Config
 from embedlab.evaluation import lengths
-from embedlab.evaluation.lengths import extrapolation, region_nats, target_region
+from embedlab.evaluation.lengths import extrapolation, sum_region_losses, target_region
 from embedlab.model.embeddings import LanguageModel
 
 V = 17
@@ -88,7 +88,7 @@ def test_every_target_once_with_the_promised_context(data: st.DataObject) -> Non
         return np.ones(targets.shape)
 
     with mock.patch.object(lengths, "last_losses", record):
-        total = region_nats(mock.Mock(), np.arange(start + n), start, n, T, step, batch_tokens=8)
+        total = sum_region_losses(mock.Mock(), np.arange(start + n), start, n, T, step, batch_tokens=8)
     assert total == n
     assert sorted(target for target, _ in seen) == list(range(start, start + n))
     assert all(T - step + 1 <= context <= T for _, context in seen)

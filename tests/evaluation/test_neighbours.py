@@ -11,10 +11,12 @@ def test_as_sorting_all_cosines() -> None:
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     cosines = unit @ unit.T
     np.fill_diagonal(cosines, -2)
-    assert (nearest(vectors, rows, 4) == np.argsort(-cosines, axis=1)[rows, :4]).all()
+    near = nearest(vectors, rows, 4)
+    assert (near.rows == np.argsort(-cosines, axis=1)[rows, :4]).all()
+    np.testing.assert_allclose(near.cosines, -np.sort(-cosines, axis=1)[rows, :4], rtol=1e-5)
 
 
 def test_few_rows_and_zeros() -> None:
     vectors = np.array([[1, 0], [0, 0], [2, 0.1]], dtype=np.float32)
-    assert nearest(vectors, np.arange(3), 5)[0].tolist() == [2, 1]
-    assert nearest(vectors[:1], np.arange(1), 5).shape == (1, 0)
+    assert nearest(vectors, np.arange(3), 5).rows[0].tolist() == [2, 1]
+    assert nearest(vectors[:1], np.arange(1), 5).rows.shape == (1, 0)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedlab.config.tree import Config
-from embedlab.evaluation.order import SEED, order_sensitivity, shuffled
+from embedlab.evaluation.order import SEED, order_sensitivity, shuffle_start
 from embedlab.model.embeddings import LanguageModel
 
 V, L = 17, 8
@@ -64,7 +64,7 @@ def test_one_layer_without_positions_sees_a_bag(make_config: Callable[..., Confi
 @given(st.integers(0, 12), st.integers(0, 99))
 def test_shuffles_keep_the_bag_and_the_end(keep: int, seed: int) -> None:
     inputs = np.random.default_rng(seed).permuted(np.tile(np.arange(10), (4, 1)), axis=1)
-    mixed = shuffled(inputs, keep, np.random.default_rng(seed + 1).random(inputs.shape))
+    mixed = shuffle_start(inputs, keep, np.random.default_rng(seed + 1).random(inputs.shape))
     assert mixed.shape == inputs.shape
     assert (np.sort(mixed, 1) == np.sort(inputs, 1)).all()
     assert (mixed[:, 10 - min(keep, 10) :] == inputs[:, 10 - min(keep, 10) :]).all()

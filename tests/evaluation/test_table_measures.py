@@ -1,4 +1,4 @@
-"""Figures of the tables against plain formulas and planted answers."""
+"""Figures of the measure_tables against plain formulas and planted answers."""
 
 import itertools
 import math
@@ -14,11 +14,11 @@ from embedlab.data.tokenizer import load_tokenizer
 from embedlab.evaluation.table_measures import (
     effective_rank,
     isotropy,
+    list_neighbours,
     mean_cosine,
-    neighbours,
-    position_table_figures,
-    tables,
-    token_table_figures,
+    measure_position_table,
+    measure_tables,
+    measure_token_table,
 )
 from embedlab.model.embeddings import LanguageModel
 
@@ -58,14 +58,14 @@ def test_mean_cosine() -> None:
 def test_norm_against_log_frequency() -> None:
     rows, counts = random_rows(30, 4), np.random.default_rng(0).integers(1, 1000, 30)
     expected = stats.pearsonr(np.linalg.norm(rows.numpy(), axis=1), np.log(counts)).statistic
-    assert token_table_figures(rows, counts)["norm_log_frequency"] == pytest.approx(expected)
-    assert token_table_figures(rows, np.full(30, 5))["norm_log_frequency"] is None
-    assert token_table_figures(rows[:1], counts[:1])["norm_log_frequency"] is None
+    assert measure_token_table(rows, counts)["norm_log_frequency"] == pytest.approx(expected)
+    assert measure_token_table(rows, np.full(30, 5))["norm_log_frequency"] is None
+    assert measure_token_table(rows[:1], counts[:1])["norm_log_frequency"] is None
 
 
 def test_similarity_by_distance() -> None:
     rows = random_rows(6, 4)
-    found = position_table_figures(rows)["similarity_by_distance"]
+    found = measure_position_table(rows)["similarity_by_distance"]
     for apart in range(6):
         pairs = [torch.cosine_similarity(rows[i + apart], rows[i], dim=0).item() for i in range(6 - apart)]
         assert found[apart] == pytest.approx(sum(pairs) / len(pairs), abs=1e-5)
@@ -79,7 +79,7 @@ def test_neighbours_of_the_most_frequent_letters(make_config: Callable[..., Conf
     weight = model.tokens.weight.data
     weight[ord("b")] = 3 * weight[ord("a")] + 0.001 * weight[ord("c")]  # nearly the same direction
     ids = np.frombuffer(b"  .....aaaa.bbbc", np.uint8)
-    found = tables(model, ids, tokenizer)
+    found = measure_tables(model, ids, tokenizer)
     words = found["neighbours"]
     assert [(word["token"], word["count"]) for word in words] == [("a", 4), ("b", 3), ("c", 1)]
     assert words[0]["neighbours"][0] == {"token": "b", "cosine": pytest.approx(1, abs=1e-4)}
@@ -87,11 +87,11 @@ def test_neighbours_of_the_most_frequent_letters(make_config: Callable[..., Conf
     assert all(near["token"] != word["token"] for word in words for near in word["neighbours"])
     assert found["token"]["rows"] == 5
     assert found["position"]["rows"] == 8
-    assert not neighbours(torch.ones(1, 2), np.array([ord(".")]), np.array([1]), tokenizer)
+    assert not list_neighbours(torch.ones(1, 2), np.array([ord(".")]), np.array([1]), tokenizer)
 
 
 def test_a_scheme_without_a_table(make_config: Callable[..., Config]) -> None:
     config = make_config("tokenizer=bytes", "position=none", "model.embedding_dim=16", "data.context_length=8")
     tokenizer = load_tokenizer(config.tokenizer, cache_dir=None)  # type: ignore[arg-type]  # reads none
     model = LanguageModel(config, tokenizer.vocab_size)
-    assert tables(model, np.arange(20, dtype=np.uint8), tokenizer)["position"] is None
+    assert measure_tables(model, np.arange(20, dtype=np.uint8), tokenizer)["position"] is None

@@ -1,4 +1,4 @@
-"""Names of job folders, and what a folder says of its job."""
+"""Names of job folders, and the state of the job that a folder shows."""
 
 import json
 import multiprocessing
@@ -11,14 +11,25 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
 from embedlab.config.errors import UserError
+from embedlab.config.overrides import format_value
 from embedlab.config.tree import Config
 from embedlab.distributed.launcher import device_count
-from embedlab.runs.folder import ElsewhereError, job_folder, killed, lock_folder, results_of, write_error
-from embedlab.sweep.progress import names, spoken, time_left
+from embedlab.runs.folder import (
+    OTHER_SWEEP,
+    FolderInUseError,
+    job_folder,
+    lock_folder,
+    read_finished,
+    was_killed,
+    write_error,
+)
+from embedlab.sweep.progress import format_duration, name_jobs, time_left
 
 MakeConfig = Callable[..., Config]
 
@@ -31,8 +42,20 @@ def test_a_name_is_safe_for_tensorboard_and_file_systems(overrides: str) -> None
 
 
 @given(st.text(max_size=300), st.text(max_size=300))
-def test_other_overrides_get_other_names(one: str, other: str) -> None:
+def test_different_overrides_get_different_names(one: str, other: str) -> None:
     assert (job_folder(one) == job_folder(other)) == (one == other) or {one, other} == {"", "default"}
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\\\\'${}"), max_size=30))
+def test_hydras_grammar_reads_any_text_back(text: str) -> None:
+    override = OverridesParser.create().parse_override(f"key={format_value(text)}")
+    assert OmegaConf.create({"key": override.value()}).key == text
+
+
+def test_hydras_grammar_reads_any_value_back() -> None:
+    value = ["it's", {"name": "stripes", "file": "a\\b,c=[d] ${e}.py", "scale": 1.5, "on": None, "off": False}, []]
+    override = OverridesParser.create().parse_override(f"key={format_value(value)}")
+    assert OmegaConf.to_container(OmegaConf.create({"key": override.value()}).key, resolve=True) == value
 
 
 def test_plain_overrides_are_the_name() -> None:
@@ -43,17 +66,17 @@ def test_plain_overrides_are_the_name() -> None:
 
 def test_a_finished_job_must_have_had_the_same_settings(make_config: MakeConfig, tmp_path: Path) -> None:
     config = make_config("position=none")
-    assert results_of(tmp_path, config) is None
+    assert read_finished(tmp_path, config, OTHER_SWEEP) is None
     path = tmp_path / "results.json"
     path.write_text(json.dumps({"config": asdict(config)}))
-    assert results_of(tmp_path, config) is not None
+    assert read_finished(tmp_path, config, OTHER_SWEEP) is not None
     elsewhere = make_config("position=none", "run_dir=/moved", "cache_dir=/other")
-    assert results_of(tmp_path, elsewhere) is not None
+    assert read_finished(tmp_path, elsewhere, OTHER_SWEEP) is not None
     with pytest.raises(UserError, match=r"other settings \(optimizer\.lr=0\.002, now 0\.01\): give sweep_name="):
-        results_of(tmp_path, make_config("position=none", "optimizer.lr=0.01"))
+        read_finished(tmp_path, make_config("position=none", "optimizer.lr=0.01"), OTHER_SWEEP)
     path.write_text("{")
     with pytest.raises(UserError, match="cannot be read"):
-        results_of(tmp_path, config)
+        read_finished(tmp_path, config, OTHER_SWEEP)
 
 
 def hold_and_die(folder: Path) -> None:
@@ -62,32 +85,32 @@ def hold_and_die(folder: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
-def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
+def test_a_lock_is_released_when_its_process_ends(tmp_path: Path) -> None:
     with lock_folder(tmp_path, wait=False):
-        assert not killed(tmp_path)
-        with pytest.raises(ElsewhereError), lock_folder(tmp_path, wait=False):
+        assert not was_killed(tmp_path)
+        with pytest.raises(FolderInUseError), lock_folder(tmp_path, wait=False):
             pass
-    assert not killed(tmp_path)
+    assert not was_killed(tmp_path)
     process = multiprocessing.get_context("fork").Process(target=hold_and_die, args=(tmp_path,))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    assert killed(tmp_path)
+    assert was_killed(tmp_path)
     with lock_folder(tmp_path, wait=False):
         pass
-    assert not killed(tmp_path)
+    assert not was_killed(tmp_path)
 
 
 def hold_and_leave_a_child(folder: Path) -> None:
     with lock_folder(folder, wait=False):
-        if os.fork() == 0:  # as a loader's process, which outlives its parent by up to five seconds
+        if os.fork() == 0:  # like a loader's process, which outlives its parent by up to five seconds
             time.sleep(1)
             os._exit(0)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
-def test_a_killed_processs_children_hold_nothing(tmp_path: Path) -> None:
+def test_children_of_a_killed_process_hold_no_lock(tmp_path: Path) -> None:
     process = multiprocessing.get_context("fork").Process(target=hold_and_leave_a_child, args=(tmp_path,))
     process.start()
     process.join()
@@ -95,7 +118,7 @@ def test_a_killed_processs_children_hold_nothing(tmp_path: Path) -> None:
         pass
 
 
-def test_an_error_is_told_in_one_line_and_whole(tmp_path: Path) -> None:
+def test_an_error_is_reported_in_one_line_and_in_full(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError) as raised:
         raise RuntimeError("first\nsecond")
     assert write_error(tmp_path, raised.value) == "RuntimeError: first"
@@ -104,14 +127,14 @@ def test_an_error_is_told_in_one_line_and_whole(tmp_path: Path) -> None:
     assert (tmp_path / "error.txt").read_text() == "seed=x: give a number\n"
 
 
-def test_jobs_are_told_by_what_differs() -> None:
+def test_jobs_are_named_by_their_different_overrides() -> None:
     points = [["corpus=files", f"position={p}", f"seed={s}"] for p in ("none", "rotary") for s in (1, 2)]
-    assert names(points)[2] == "job 3 of 4: position=rotary seed=1"
-    assert names([["seed=1"]]) == ["job 1 of 1: seed=1"]
-    assert [spoken(seconds) for seconds in (50, 700, 12_000)] == ["50 s", "12 min", "3.3 h"]
+    assert name_jobs(points)[2] == "job 3 of 4: position=rotary seed=1"
+    assert name_jobs([["seed=1"]]) == ["job 1 of 1: seed=1"]
+    assert [format_duration(seconds) for seconds in (50, 700, 12_000)] == ["50 s", "12 min", "3.3 h"]
 
 
-def test_time_left_goes_by_the_jobs_that_ended_since_the_sweep_began(
+def test_time_left_is_estimated_from_the_jobs_that_ended_since_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("embedlab.sweep.progress.time.time", lambda: 1100.0)
@@ -127,12 +150,12 @@ def test_time_left_goes_by_the_jobs_that_ended_since_the_sweep_began(
         os.utime(path, (ended, ended))
     assert time_left(tmp_path, begun=1000.0, jobs=12) == ", about 8 min left"  # 50 s a job, 10 jobs
     assert time_left(tmp_path, begun=1080.0, jobs=12) == ""
-    assert time_left(tmp_path, begun=0, jobs=0) == ""  # no sweep of ours
+    assert time_left(tmp_path, begun=0, jobs=0) == ""  # not a sweep of ours
 
 
 def test_device_count(make_config: MakeConfig) -> None:
     assert device_count(make_config()) == 1
     assert device_count(make_config("trainer=ddp", "trainer.devices=4")) == 4
     assert device_count(make_config("trainer=ddp", "trainer.devices=[0,2]")) == 2
-    with pytest.raises(UserError, match=r"trainer\.devices=auto is no number"):
+    with pytest.raises(UserError, match=r"trainer\.devices=auto is not a number"):
         device_count(make_config("trainer=ddp", "trainer.devices=auto"))

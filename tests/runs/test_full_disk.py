@@ -1,4 +1,4 @@
-"""A disk that becomes full, a real one of 3 MB: one line, exit status 1, nothing saved is lost, the run goes on."""
+"""A real disk of 3 MB that becomes full: one line, exit status 1, nothing saved is lost, the run resumes."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from embedlab.training.resume.checkpoints import newest_whole
-from tests.commands import left_alone_by
+from embedlab.training.resume.checkpoints import find_newest_intact
+from tests.commands import run_undisturbed
 from tests.started import Started
 from tests.training.resume.moments import fill
 from tests.training.resume.test_kill import bits
@@ -37,60 +37,60 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def left_alone(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Bits of a sweep with room enough."""
-    jobs = left_alone_by([*tiny, *SWEEP], tmp_path_factory.mktemp("left_alone"))
+def undisturbed(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Weights of a sweep with enough room, bit by bit."""
+    jobs = run_undisturbed([*tiny, *SWEEP], tmp_path_factory.mktemp("undisturbed"))
     return {seed: bits(jobs / seed) for seed in "12"}
 
 
 def error_of(failed: Started) -> str:
-    """The one line that its (first) job tells; anything else that looks like an error fails the test."""
-    assert failed.end()[0] == 1, failed.told
-    assert "Traceback" not in failed.told and "Logging error" not in failed.told, failed.told
-    lines = [line for line in failed.told.splitlines() if line.startswith("error: ")]
-    assert len(lines) == (2 if "sweep of 2 jobs" in failed.told else 1), failed.told
+    """Return the error line of the (first) job; anything else that looks like an error fails the test."""
+    assert failed.end()[0] == 1, failed.output
+    assert "Traceback" not in failed.output and "Logging error" not in failed.output, failed.output
+    lines = [line for line in failed.output.splitlines() if line.startswith("error: ")]
+    assert len(lines) == (2 if "sweep of 2 jobs" in failed.output else 1), failed.output
     return lines[0]
 
 
-def test_a_run_goes_on_after_room_was_made(start: Start, left_alone: dict[str, Any], disk: Path) -> None:
+def test_a_run_resumes_after_room_was_made(start: Start, undisturbed: dict[str, Any], disk: Path) -> None:
     run = disk / "run"
     arguments = ["seed=1", *RUN, f"hydra.run.dir={run}"]
     for moment, step in (("on_train_batch_start:0", 0), ("on_train_batch_start:60", 50), ("on_results:120", 120)):
         failed = start(*arguments, MOMENT=f"{moment}:fill", MOMENT_FILE=str(disk / "moment"))
         line = error_of(failed)
-        assert "cannot be written (No space left on device): make room and give the same command again" in line
+        assert "cannot be written (No space left on device): make room and rerun the same command" in line
         assert line.endswith(f" with resume={run}")
-        found = newest_whole(run / "checkpoints")
+        found = find_newest_intact(run / "checkpoints")
         assert (found[1]["global_step"] if found else 0) == step
         assert not (run / "results.json").exists() and not list(run.glob(".results*"))
         (disk / "filler").unlink()
         arguments = [f"resume={run}"]
-    whole = start(*arguments)
-    assert whole.end()[0] == 0, whole.told
-    assert bits(run) == left_alone["1"]
+    resumed = start(*arguments)
+    assert resumed.end()[0] == 0, resumed.output
+    assert bits(run) == undisturbed["1"]
 
 
-def test_a_sweep_goes_on_after_room_was_made(start: Start, left_alone: dict[str, Any], disk: Path) -> None:
+def test_a_sweep_resumes_after_room_was_made(start: Start, undisturbed: dict[str, Any], disk: Path) -> None:
     arguments = (*SWEEP, f"output_dir={disk}")
     failed = start(*arguments, MOMENT="on_validation_end:100:fill_nearly", MOMENT_FILE=str(disk / "moment"))
     checkpoints = disk / "sweeps" / "default" / "1" / "checkpoints"
     assert f"{checkpoints / 'last.ckpt'} cannot be written (No space left on device): make room" in error_of(failed)
-    assert "sweep of 2 jobs: 2 failed" in failed.told, failed.told
-    found = newest_whole(checkpoints)
+    assert "sweep of 2 jobs: 2 failed" in failed.output, failed.output
+    found = find_newest_intact(checkpoints)
     assert found is not None and found[1]["global_step"] == 50
     assert not list(checkpoints.glob(".*"))
     (disk / "filler").unlink()
-    whole = start(*arguments)
-    assert whole.end()[0] == 0, whole.told
-    assert "sweep of 2 jobs: 2 finished" in whole.told
-    assert {seed: bits(disk / "sweeps" / "default" / seed) for seed in "12"} == left_alone
+    resumed = start(*arguments)
+    assert resumed.end()[0] == 0, resumed.output
+    assert "sweep of 2 jobs: 2 finished" in resumed.output
+    assert {seed: bits(disk / "sweeps" / "default" / seed) for seed in "12"} == undisturbed
 
 
-def test_a_disk_that_is_full_before(start: Start, disk: Path) -> None:
+def test_a_disk_that_is_full_at_the_start(start: Start, disk: Path) -> None:
     filler = disk / "filler"
     fill(filler, room=0)
     line = error_of(start(*RUN, f"hydra.run.dir={disk / 'run'}"))
-    assert line.endswith("cannot be written (No space left on device): make room and give the same command again")
+    assert line.endswith("cannot be written (No space left on device): make room and rerun the same command")
     filler.unlink()
     fill(filler, room=12_000)
     line = error_of(start(*RUN, f"cache_dir={disk}/cache"))

@@ -6,14 +6,14 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from embedlab.config.errors import UserError
-from embedlab.sweep.points import Point, points_of
+from embedlab.sweep.points import Point, expand_points
 
 RATES = ["position=none,t5", "optimizer.lr=1,2,3,4", "seed=1,2"]
 INSTEAD = {"position=t5": {"optimizer.lr": "2,3", "position.scale": "1,8"}}
 
 
 def points(params: list[str], arguments: list[str], instead: dict[str, dict[str, str]] | None = None) -> list[Point]:
-    return points_of(OverridesParser.create(), params, arguments, instead or {})
+    return expand_points(OverridesParser.create(), params, arguments, instead or {})
 
 
 def test_every_combination_and_the_command_line_outranks() -> None:
@@ -54,5 +54,5 @@ def test_what_the_command_line_sets_stays() -> None:
 
 @pytest.mark.parametrize("instead", ["t5", ["t5"], {"position=t5": "position.scale=8"}])
 def test_another_form_is_told(instead: Any) -> None:
-    with pytest.raises(UserError, match=r"hydra\.sweeper\.instead=.* is no mapping of mappings"):
+    with pytest.raises(UserError, match=r"hydra\.sweeper\.instead=.* is not a mapping of mappings"):
         points(RATES, [], instead)

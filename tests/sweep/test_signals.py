@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and kill -9 of a sweep under each launcher: jobs save, nothing is left, the same command goes on."""
+"""Ctrl-C, SIGTERM, a closed terminal and kill -9 of a sweep: jobs save, no process is left, a rerun resumes them."""
 
 import signal
 from collections.abc import Callable
@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.commands import left_alone_by
-from tests.started import Started, last_step, steps_told
-from tests.sweep.test_sweeps import PACKAGES
+from tests.commands import run_undisturbed
+from tests.started import Started, count_progress_lines, last_step
 from tests.training.resume.test_kill import bits
 
 SECONDS = 20  # from the signal until nothing is left; it takes 1 to 3 where the machine is free
@@ -22,58 +21,50 @@ SWEEP = (
     "data.num_workers=1",
     "+callbacks.moments._target_=tests.training.resume.moments.Moments",
 )
-LAUNCHERS = {
-    "basic": ["hydra/launcher=basic"],
-    "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
-    "local": ["hydra/launcher=local"],
-}
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def left_alone(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Bits of the sweep that nobody stopped."""
-    jobs = left_alone_by([*tiny, *SWEEP], tmp_path_factory.mktemp("left_alone"))
+    jobs = run_undisturbed([*tiny, *SWEEP], tmp_path_factory.mktemp("left_alone"))
     return {seed: bits(jobs / seed) for seed in "12"}
 
 
 @pytest.mark.parametrize(
-    ("launcher", "at_once", "stops"),
+    ("n_jobs", "at_once", "stops"),
     [
-        ("basic", "1", [signal.SIGINT, signal.SIGTERM]),
-        ("joblib", "12", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]),
-        ("local", "12", [signal.SIGINT, signal.SIGTERM]),
+        (1, "1", [signal.SIGINT, signal.SIGTERM]),
+        (2, "12", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]),
     ],
 )
 def test_a_stopped_sweep_saves_leaves_nothing_and_goes_on(
     start: Callable[..., Started],
     left_alone: dict[str, Any],
     tmp_path: Path,
-    launcher: str,
+    n_jobs: int,
     at_once: str,
     stops: list[signal.Signals],
 ) -> None:
     """at_once: the seeds whose jobs run beside one another."""
-    if launcher in PACKAGES:
-        pytest.importorskip(PACKAGES[launcher])
-    arguments = (*SWEEP, *LAUNCHERS[launcher])
+    arguments = (*SWEEP, f"hydra.launcher.n_jobs={n_jobs}")
     running = [tmp_path / "sweeps" / "default" / seed for seed in at_once]
     for number in stops:
-        before = [(folder, steps_told(folder), last_step(folder)) for folder in running]
+        before = [(folder, count_progress_lines(folder), last_step(folder)) for folder in running]
         sweep = start(*arguments, PACE="0.3")
-        sweep.wait_for(lambda before=before: all(steps_told(folder) > lines for folder, lines, _ in before))
+        sweep.wait_for(lambda before=before: all(count_progress_lines(folder) > lines for folder, lines, _ in before))
         sweep.stop(number)
         status, seconds = sweep.end()
-        print(f"\n{launcher}, {number.name}: nothing left after {seconds:.1f} s")
-        assert status == (-number if number == signal.SIGKILL else 128 + number), sweep.told
+        print(f"\nn_jobs={n_jobs}, {number.name}: nothing left after {seconds:.1f} s")
+        assert status == (-number if number in (signal.SIGKILL, signal.SIGHUP) else 128 + number), sweep.output
         assert seconds < SECONDS
-        assert "Traceback" not in sweep.told, sweep.told
+        assert "Traceback" not in sweep.output, sweep.output
         for folder, _, step_before in before:
             step = last_step(folder)
-            assert step_before < step < 80, sweep.told
+            assert step_before < step < 80, sweep.output
             assert f"stopped at step {step}, saved" in (folder / "train.log").read_text()
             assert not (folder / "results.json").exists()
     sweep = start(*arguments)
-    assert sweep.end()[0] == 0, sweep.told
-    assert "sweep of 2 jobs: 2 finished" in sweep.told
+    assert sweep.end()[0] == 0, sweep.output
+    assert "sweep of 2 jobs: 2 finished" in sweep.output
     assert {seed: bits(tmp_path / "sweeps" / "default" / seed) for seed in "12"} == left_alone

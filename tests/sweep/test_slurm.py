@@ -80,7 +80,7 @@ def test_failed_and_killed_jobs_are_told_and_the_same_command_finishes(
     monkeypatch.delenv("BREAK")
     second = run(*arguments)
     assert second.returncode == 0 and "sweep of 3 jobs: 2 finished, 1 skipped" in second.stdout, second.stdout
-    assert "going on from step 3" in (jobs["3"] / "train.log").read_text()
+    assert "resuming from step 3" in (jobs["3"] / "train.log").read_text()
     assert not (jobs["2"] / "error.txt").exists()
     assert run("seed=3", f"hydra.run.dir={tmp_path / 'alone'}").returncode == 0
     assert weights(jobs["3"]) == weights(tmp_path / "alone")
@@ -110,7 +110,7 @@ def test_a_job_whose_time_is_up_saves_and_is_submitted_again(
     for name, command in zip(sweeps, commands, strict=True):
         told, _ = command.communicate(timeout=120)
         assert command.returncode == 0 and "1 finished" in told, told
-        assert "going on from step" in logs(tmp_path, name)
+        assert "resuming from step" in logs(tmp_path, name)
     assert weights(*folders(tmp_path, "one").values()) == weights(tmp_path / "alone")
 
 
@@ -132,7 +132,7 @@ def test_a_stopped_command_finds_its_jobs_again(slurm: Slurm, run: Run, start: S
     command.send_signal(signal.SIGINT)
     told, _ = command.communicate(timeout=30)
     array = str(max(int(job_id.split("_")[0]) for job_id in ever(slurm)))
-    assert command.returncode == 130 and f"2 jobs go on in Slurm: `scancel {array}` ends them" in told, told
+    assert command.returncode == 130 and f"2 jobs continue in Slurm: `scancel {array}` ends them" in told, told
 
     command = start(*arguments)
     assert command.stdout is not None
@@ -150,5 +150,5 @@ def test_a_stopped_command_finds_its_jobs_again(slurm: Slurm, run: Run, start: S
     ended = run(*arguments)
     assert ended.returncode == 0 and "sweep of 2 jobs: 2 finished" in ended.stdout, ended.stdout
     jobs = folders(tmp_path)
-    assert "going on from step" in (jobs["1"] / "train.log").read_text()
+    assert "resuming from step" in (jobs["1"] / "train.log").read_text()
     assert [trained(jobs[seed]) for seed in "12"] == [2, 1]

@@ -41,7 +41,9 @@ def test_best_scores_are_those_of_the_lowest_loss() -> None:
     callback = HParams()
     for loss, settled in ((1.0, False), (3.0, True), (2.0, True), (2.5, True), (float("nan"), True)):
         seen = SimpleNamespace(
-            callback_metrics={"val/loss": loss, "val/bits_per_byte": 1 / loss}, sanity_checking=False
+            callback_metrics={"val/loss": loss, "val/bits_per_byte": 1 / loss},
+            sanity_checking=False,
+            default_root_dir="unused",
         )
         module = SimpleNamespace(model=SimpleNamespace(scheme=SimpleNamespace(settled=settled)))
         callback.on_validation_end(seen, module)  # type: ignore[arg-type]

@@ -78,7 +78,8 @@ def test_snapshots_at_start_chosen_steps_and_end(tmp_path: Path) -> None:
 def test_a_snapshot_that_cannot_be_written_ends_no_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "tensorboard").write_text("a file in the way")
     fit(tmp_path, Projector(**SETTINGS))
-    assert "no snapshot start" in caplog.text
+    assert "Projector.on_train_start failed" in caplog.text
+    assert "Traceback" in (tmp_path / "looking.log").read_text()
 
 
 def test_whole_vocabulary_and_chosen_words() -> None:

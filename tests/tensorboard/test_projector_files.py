@@ -11,7 +11,7 @@ from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin
 from werkzeug.test import Client
 
-from embedlab.tensorboard.projector_files import MOST_DIMENSIONS, Scatter, Table, reduced, views, write_snapshot
+from embedlab.tensorboard.projector_files import MOST_DIMENSIONS, Scatter, Table, reduce_width, views, write_snapshot
 
 
 class Server:
@@ -77,8 +77,8 @@ def test_a_later_snapshot_is_found_by_a_server_that_runs(tmp_path: Path) -> None
         (np.array([[1, 2, np.nan], [3, 4, 5], [np.inf, 0, -np.inf]]), "2 of 3 rows of table 'tokens' hold NaN or Inf"),
         (np.arange(6).reshape(6, 1), "width 1"),
         (np.arange(6).reshape(3, 2), "width 2"),
-        (np.ones((1, 4)), "left out"),
-        (np.ones((4, 0)), "left out"),
+        (np.ones((1, 4)), "excluded"),
+        (np.ones((4, 0)), "excluded"),
         (np.frombuffer(b"abc\n" * 12, "<f4").reshape(3, 4), None),  # bytes that are text
     ],
 )
@@ -106,18 +106,18 @@ def test_written_again_replaces(tmp_path: Path) -> None:
         write_snapshot(tmp_path / "s", [table(random(size, 4))])
     assert Server(tmp_path).tensors("s")["tokens"].shape == (7, 4)
     assert len([*tmp_path.glob("s/events*")]) == 1
-    assert not [*tmp_path.glob("s/*.part")]
+    assert not [*tmp_path.glob("s/.*")]
 
 
 def test_reduced_keeps_dot_products_and_says_what_it_keeps() -> None:
     basis = np.linalg.qr(random(300, 300))[0][:, :150]  # 150 directions in 300 dimensions: nothing may be lost
     vectors = random(400, 150) @ basis.T + 3 * basis[:, 0]
-    small = reduced(table(vectors), Scatter.of(vectors))
+    small = reduce_width(table(vectors), Scatter.of(vectors))
     assert small.name == "tokens 200 of 300 (PCA keeps 1.00)"
     assert small.vectors.shape == (400, MOST_DIMENSIONS)
     np.testing.assert_allclose(small.vectors @ small.vectors.T, vectors @ vectors.T, atol=2e-3)
     noise = table(random(2000, 300))
-    kept = reduced(noise, Scatter.of(noise.vectors))
+    kept = reduce_width(noise, Scatter.of(noise.vectors))
     share = kept.vectors.var(axis=0).sum() / noise.vectors.var(axis=0).sum()
     assert 0.66 < share < 0.85  # more than 200 / 300, being the largest
     assert kept.name.endswith(f"(PCA keeps {share:.2f})")

@@ -26,13 +26,6 @@ def scheme(name: str, **settings: object) -> Scheme:
     return positions.build(name, embedding_dim=8, n_heads=2, n_layers=2, context_length=6, **settings)
 
 
-def test_counts_and_order() -> None:
-    counts = snapshot_tables.count_tokens(np.array([3, 1, 1, 0, 1, 3], dtype=np.uint16), 5)
-    assert counts.tolist() == [1, 3, 0, 2, 0]
-    assert snapshot_tables.most_frequent_first(counts, unseen=False).tolist() == [1, 3, 0]
-    assert snapshot_tables.most_frequent_first(counts, unseen=True).tolist() == [1, 3, 0, 2, 4]
-
-
 def test_token_table_rows_go_with_their_labels() -> None:
     weight = torch.eye(5)
     weight[1] += 0.5 * weight[3]  # " cat" and "42" are neighbours

@@ -1,4 +1,4 @@
-"""One run from text to results.json: the folder's contract, repeatability, frozen and pretrained tables."""
+"""One run from text to results.json: files of the folder, repeatability, frozen and pretrained tables."""
 
 import csv
 import hashlib
@@ -18,7 +18,7 @@ from embedlab.config.tree import Config
 from embedlab.evaluation import measure
 from embedlab.training.run import train
 
-SMALL = (  # seconds: bytes, a width of 16, some steps
+SMALL = (  # takes seconds: bytes, a width of 16, few steps
     "corpus=files",
     "tokenizer=bytes",
     "model.embedding_dim=16",
@@ -35,7 +35,7 @@ SMALL = (  # seconds: bytes, a width of 16, some steps
 
 @pytest.fixture
 def run(make_config: Callable[..., Config], tmp_path: Path) -> Callable[..., tuple[dict[str, Any], Path]]:
-    """run("position=none", …) -> results and folder of a small run of its own."""
+    """run("position=none", …) -> results and folder of a new small run."""
     text = tmp_path / "text.txt"
     words = np.random.default_rng(0).choice(["the cat", "sat on", "a mat.", "Why", "not\n"], 6000)
     text.write_text(" ".join(words))
@@ -58,7 +58,7 @@ def weights_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def test_the_folder_keeps_its_contract(run: Callable[..., tuple[dict[str, Any], Path]]) -> None:
+def test_the_folder_holds_all_promised_files(run: Callable[..., tuple[dict[str, Any], Path]]) -> None:
     results, folder = run()
     for path in ("metrics.csv", "checkpoints/last.ckpt", "checkpoints/best.ckpt", "results.json"):
         assert (folder / path).is_file()
@@ -92,25 +92,25 @@ def test_the_folder_keeps_its_contract(run: Callable[..., tuple[dict[str, Any], 
 
 
 def test_best_is_the_lowest_validation_loss(run: Callable[..., tuple[dict[str, Any], Path]]) -> None:
-    results, folder = run("optimizer.lr=1")  # a rate that spoils what the first steps learned
+    results, folder = run("optimizer.lr=1")  # so high a rate that later weights are worse
     with open(folder / "metrics.csv") as file:
         losses = [float(row["val/loss"]) for row in csv.DictReader(file) if row["val/loss"]]
     assert results["val"]["loss"] == pytest.approx(min(losses), rel=1e-6)
 
 
-def test_a_dropped_scheme_is_judged_without_it(run: Callable[..., tuple[dict[str, Any], Path]]) -> None:
-    results, folder = run(  # it drops at step 9, at a rate that climbs and spoils
+def test_drop_after_is_scored_without_its_scheme(run: Callable[..., tuple[dict[str, Any], Path]]) -> None:
+    results, folder = run(  # it drops at step 9; the rising rate makes later weights worse
         "position=drop_after", "trainer.val_check_interval=3", "optimizer.lr=1", "optimizer.warmup_fraction=1"
     )
     with open(folder / "metrics.csv") as file:
         losses = [float(row["val/loss"]) for row in csv.DictReader(file) if row["val/loss"]]
-    assert losses[-1] > min(losses), "the lowest loss must come before the drop, or this shows nothing"
+    assert losses[-1] > min(losses), "the lowest loss must come before the drop, otherwise this test shows nothing"
     assert torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)["global_step"] == 12
     assert results["val"]["loss"] == pytest.approx(losses[-1], rel=1e-6)
     assert results["cautions"] == []
 
 
-def test_the_same_command_twice_gives_the_same_bits(run: Callable[..., tuple[dict[str, Any], Path]]) -> None:
+def test_the_same_command_gives_the_same_bits_twice(run: Callable[..., tuple[dict[str, Any], Path]]) -> None:
     settings = ("model.dropout=0.1", "position=shaw")
     (first, folder1), (second, folder2) = run(*settings), run(*settings)
     assert weights_hash(folder1) == weights_hash(folder2)
@@ -121,13 +121,13 @@ def test_the_same_command_twice_gives_the_same_bits(run: Callable[..., tuple[dic
 
 def test_training_beats_the_baselines(run: Callable[..., tuple[dict[str, Any], Path]], tmp_path: Path) -> None:
     text = tmp_path / "cycle.txt"
-    text.write_text("aaababbb" * 2000)  # the last letter tells nearly nothing of the next, the last three all
+    text.write_text("aaababbb" * 2000)  # the last letter hardly predicts the next one, the last three do exactly
     results, _ = run(f"corpus.path={text}", "data.stride=7", "trainer.max_steps=200", "optimizer.lr=0.01")
     baselines = results["baselines"]
     assert results["val"]["loss"] < min(baselines["bigram"], baselines["unigram"], baselines["unigram_entropy"])
 
 
-def test_a_run_shorter_than_every_interval_keeps_the_contract(
+def test_a_run_shorter_than_every_interval_still_validates_and_saves(
     run: Callable[..., tuple[dict[str, Any], Path]],
 ) -> None:
     _, folder = run("trainer.max_steps=3", "trainer.val_check_interval=100", "trainer.log_every_n_steps=50")
@@ -173,7 +173,7 @@ def test_pretrained_table_as_word2vec_text(run: Callable[..., tuple[dict[str, An
 
     tokenizer = load_tokenizer(TokenizerConfig(name="bytes", vocab_size=None), tmp_path)
     table = np.random.default_rng(1).normal(size=(257, 16)).round(3)
-    order = np.random.default_rng(2).permutation(257)  # rows may stand in any order: labels say which is which
+    order = np.random.default_rng(2).permutation(257)  # rows may be in any order, because labels name the tokens
     lines = [" ".join([token_label(tokenizer, int(token)), *map(str, table[token])]) for token in order]
     path = tmp_path / "table.txt"
     path.write_text("\n".join(["257 16", *lines, ""]), encoding="utf-8")
@@ -185,12 +185,12 @@ def test_pretrained_table_as_word2vec_text(run: Callable[..., tuple[dict[str, An
     with pytest.raises(UserError, match="256 of the 257 tokens"):
         run(f"model.token_table.path={path}")
     path.write_text("\n".join(["257 16", "nonsense " + " ".join(["0"] * 16)]), encoding="utf-8")
-    with pytest.raises(UserError, match="'nonsense' is none of the 257 tokens"):
+    with pytest.raises(UserError, match="'nonsense' is not among the 257 tokens"):
         run(f"model.token_table.path={path}")
 
 
 @pytest.mark.parametrize("shape", [(257, 8), (100, 16), (257,)])
-def test_a_table_of_the_wrong_shape_names_both_sizes(
+def test_a_table_of_wrong_shape_names_both_shapes(
     run: Callable[..., tuple[dict[str, Any], Path]], tmp_path: Path, shape: tuple[int, ...]
 ) -> None:
     path = tmp_path / "table.npy"
@@ -210,7 +210,7 @@ def test_a_table_of_the_wrong_shape_names_both_sizes(
         ("table.bin", b"junk", "unknown ending"),
     ],
 )
-def test_a_table_that_cannot_be_read(
+def test_an_unreadable_table_is_refused(
     run: Callable[..., tuple[dict[str, Any], Path]], tmp_path: Path, name: str, content: bytes | None, words: str
 ) -> None:
     if content is not None:

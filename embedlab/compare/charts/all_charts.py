@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from embedlab.compare.charts import mean_curves
-from embedlab.compare.charts.context import RANGE, Drawing
+from embedlab.compare.charts.drawing import RANGE, Drawing
 from embedlab.compare.charts.frame import Chart, chart_settings
 from embedlab.compare.charts.line_charts import attention_heads, lines
 from embedlab.compare.charts.metric_charts import ranking, rates, scatter, sweep

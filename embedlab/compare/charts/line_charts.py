@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from embedlab.compare.charts import mean_curves
-from embedlab.compare.charts.context import Drawing
+from embedlab.compare.charts.drawing import Drawing
 from embedlab.compare.charts.frame import (
     HEAD,
     WIDTH,

@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from embedlab.compare.finished_run import Run, number, numbers
 from embedlab.compare.metrics import Metric
-from embedlab.compare.reading import Run, number, numbers
 from embedlab.compare.rows import Group, Row
 
 Points = dict[float, float]

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from embedlab.compare.charts import mean_curves
-from embedlab.compare.charts.context import RANGE, Drawing
+from embedlab.compare.charts.drawing import RANGE, Drawing
 from embedlab.compare.charts.frame import (
     HEAD,
     WIDTH,
@@ -22,7 +22,7 @@ from embedlab.compare.charts.frame import (
     spread_x,
 )
 from embedlab.compare.charts.style import AXIS, BASELINE, PAPER
-from embedlab.compare.reading import number
+from embedlab.compare.finished_run import number
 from embedlab.compare.rows import Row
 from embedlab.compare.varying import RATE
 

@@ -1,1 +1,1 @@
-"""Runs that go on where they were stopped, bit for bit."""
+"""Runs that resume where they were stopped, bit for bit."""

@@ -1,8 +1,7 @@
-"""Checkpoint files that are either whole or not there."""
+"""Checkpoint files that are either complete or absent."""
 
 import io
 import logging
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,50 +10,47 @@ import torch
 from lightning.fabric.plugins import CheckpointIO
 
 from embedlab.config.errors import UserError
+from embedlab.runs.atomic_write import atomic_path
+from embedlab.runs.folder import LAST, PREVIOUS
 
 log = logging.getLogger("embedlab")
-LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 
 class AtomicCheckpointIO(CheckpointIO):
-    """Writes beside, syncs, renames; keeps the file that a new last.ckpt replaces as previous.ckpt.
+    """Writes a temporary file, syncs, renames it; keeps the file that a new last.ckpt replaces as previous.ckpt.
 
-    Lightning's own stages in the system's temporary folder and copies: a full disk then ruins the good file.
+    Lightning's own copies from the system's temporary folder: a full disk then ruins the good file.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """UserError where the disk is full or not ours; what was there before stays."""
+        """Write a checkpoint. Raises UserError if the file cannot be written; the one before stays."""
         path = Path(path)
-        buffer = io.BytesIO()  # torch's own writer aborts the process where a disk is full
+        buffer = io.BytesIO()  # torch's own writer aborts the process if the disk is full
         torch.save(checkpoint, buffer)
-        beside = path.with_name(f".{path.name}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with open(beside, "wb") as file:
-                file.write(buffer.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            if path.name == LAST and path.exists():
-                os.replace(path, path.with_name(PREVIOUS))
-            os.replace(beside, path)
+            for part in path.parent.glob(f".{path.name}.*"):  # of a killed process; the run's folder is locked
+                part.unlink()
+            kept_as = path.with_name(PREVIOUS) if path.name == LAST else None
+            with atomic_path(path, kept_as) as temporary:
+                temporary.write_bytes(buffer.getbuffer())
         except OSError as error:
-            beside.unlink(missing_ok=True)
             raise UserError(
-                f"{path} cannot be written ({error.strerror}): make room and give the same command again"
+                f"{path} cannot be written ({error.strerror}): make room and rerun the same command"
             ) from error
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = True
     ) -> dict[str, Any]:
-        """Tensors and plain values only, whoever asks: a file from elsewhere runs no code."""
+        """Load tensors and plain values only, whatever the caller asks for, so that no file can run code."""
         return dict(torch.load(path, map_location=map_location or "cpu", weights_only=True))
 
     def remove_checkpoint(self, path: str | Path) -> None:
         Path(path).unlink(missing_ok=True)
 
 
-def newest_whole(folder: Path) -> tuple[Path, dict[str, Any]] | None:
-    """(path, content) of the newest checkpoint in `folder` that can be read; damaged ones are told in the log."""
+def find_newest_intact(folder: Path) -> tuple[Path, dict[str, Any]] | None:
+    """Return (path, content) of the newest checkpoint in `folder` that can be read; log damaged ones."""
     for name in (LAST, PREVIOUS):
         path = folder / name
         if not path.exists():
@@ -67,10 +63,10 @@ def newest_whole(folder: Path) -> tuple[Path, dict[str, Any]] | None:
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         with zipfile.ZipFile(path) as archive:
-            if (bad := archive.testzip()) is not None:  # torch.load checks no sums
+            if (bad := archive.testzip()) is not None:  # torch.load does not compare checksums
                 raise ValueError(f"{bad} has another checksum")
         return AtomicCheckpointIO().load_checkpoint(path)
-    except Exception as error:  # whatever a damaged archive or pickle brings forth
+    except Exception as error:  # a damaged archive or pickle may raise anything
         remedy = ": using the one before" if path.name == LAST else ""
         log.warning("%s is damaged (%s)%s", path, str(error).splitlines()[0][:120], remedy)
         return None

@@ -1,4 +1,4 @@
-"""A run that goes on from any of its checkpoints is the run that was never stopped."""
+"""A run that resumes from any of its checkpoints equals the run that was never stopped."""
 
 import csv
 import shutil
@@ -26,10 +26,11 @@ MakeConfig = Callable[..., Config]
         ([], 1),
         (["data.num_workers=1", "trainer.val_check_interval=7"], 4),  # an epoch's steps
         (["trainer.max_steps=-1", "trainer.max_epochs=2", "+trainer.accumulate_grad_batches=2"], 2),
+        (["+trainer.reload_dataloaders_every_n_epochs=1", "trainer.max_steps=22"], 2),
         (["trainer.check_val_every_n_epoch=1", "trainer.val_check_interval=1.0", "position=forgetting"], 4),
     ],
 )
-def test_goes_on_from_every_step(
+def test_resumes_from_every_step(
     make_config: MakeConfig,
     tiny: list[str],
     tmp_path: Path,
@@ -37,19 +38,19 @@ def test_goes_on_from_every_step(
     overrides: list[str],
     every: int,
 ) -> None:
-    monkeypatch.setattr(run, "collect", lambda *_: {"test": {"loss": 1.0, "perplexity": 1.0, "bits_per_byte": 1.0}})
-    monkeypatch.setattr(run, "show", lambda *_: None)
-    whole = tmp_path / "whole"
+    monkeypatch.setattr(run, "collect_results", lambda *_: {"cautions": []})
+    monkeypatch.setattr(run, "print_summary", lambda *_: None)
+    uninterrupted = tmp_path / "uninterrupted"
     with monkeypatch.context() as patched:
         save = Checkpoints.save
 
         def save_and_copy(self: Checkpoints, trainer: Trainer) -> None:
             save(self, trainer)
-            shutil.copytree(whole, tmp_path / f"at_{trainer.fit_loop.total_batch_idx + 1}")
+            shutil.copytree(uninterrupted, tmp_path / f"at_{trainer.fit_loop.total_batch_idx + 1}")
 
         patched.setattr(Checkpoints, "save", save_and_copy)
-        run.train(make_config(*tiny, *overrides, "callbacks.last.seconds=0", f"run_dir={whole}"), measure)
-    expected = state(whole)
+        run.train(make_config(*tiny, *overrides, "callbacks.last.seconds=0", f"run_dir={uninterrupted}"), measure)
+    expected = state(uninterrupted)
     copies = sorted(tmp_path.glob("at_*"), key=lambda path: int(path.name[3:]))
     assert len(copies) >= 8
     for copy in copies[::every]:
@@ -58,7 +59,7 @@ def test_goes_on_from_every_step(
 
 
 def state(folder: Path) -> dict[str, Any]:
-    """All that must be the same: weights, optimizer, best weights, history, less what tells of time."""
+    """Return all that must be equal: weights, optimizer, best weights, history, without measured times."""
     last = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     best = torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)
     with open(folder / "metrics.csv", newline="", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""kill -9 at random moments, again and again: the run ends with the bits of one that was left alone."""
+"""kill -9 at random moments, many times: the run ends with the same bits as one that was never killed."""
 
 import hashlib
 import multiprocessing
@@ -29,10 +29,10 @@ def test_killed_runs_end_with_the_same_bits(
         return made
 
     torch.set_num_threads(1)
-    run.train(config("whole"), measure)
-    expected = bits(tmp_path / "whole")
+    run.train(config("uninterrupted"), measure)
+    expected = bits(tmp_path / "uninterrupted")
     draw = random.Random(0)
-    fork = multiprocessing.get_context("fork")  # a process of its own without the seconds that imports take
+    fork = multiprocessing.get_context("fork")  # a new process without the seconds of its imports
     kills = finished = 0
     while kills < KILLS or not finished:
         name = f"run_{finished}"
@@ -47,11 +47,11 @@ def test_killed_runs_end_with_the_same_bits(
             assert process.exitcode == 0
             assert bits(tmp_path / name) == expected
             finished += 1
-    print(f"\n{kills} kills, {finished} runs that ended")
+    print(f"\n{kills} kills, {finished} finished runs")
 
 
 def bits(folder: Path) -> tuple[str, str, list[str]]:
-    """Hashes of last and best weights, and the losses of the history."""
+    """Return hashes of last and best weights, and the losses of the history."""
     rows = (folder / "metrics.csv").read_text(encoding="utf-8").splitlines()
     header = rows[0].split(",")
     kept = [i for i, name in enumerate(header) if name != "train/tokens_per_second"]

@@ -1,4 +1,4 @@
-"""kill -9 at the moments where most could be lost: the same command again ends with the bits of an untouched run."""
+"""kill -9 at the worst moments: rerunning the command ends with the same bits as a run that was never killed."""
 
 import logging
 import multiprocessing
@@ -13,18 +13,18 @@ import torch
 
 from embedlab.config.tree import Config
 from embedlab.evaluation import measure
+from embedlab.runs.folder import LAST, PREVIOUS
 from embedlab.training import run as training
-from embedlab.training.resume.checkpoints import LAST, PREVIOUS
 from tests.training.resume.test_kill import bits
 
 MakeConfig = Callable[..., Config]
-MOMENTS = [  # steps before them; an epoch has 7, validation comes after each 4, and last.ckpt with it
+MOMENTS = [  # hook:steps done; an epoch has 7 steps; validation and last.ckpt come after every 4
     "on_train_batch_start:6",  # within an epoch
-    "on_train_batch_end:7",  # an epoch's last step is done, the epoch is not
+    "on_train_batch_end:7",  # an epoch's last step is done, but not the epoch
     "on_train_epoch_end:7",
-    "on_train_batch_start:7",  # the next one's first batch is taken
+    "on_train_batch_start:7",  # the first batch of the next epoch is taken
     "on_validation_batch_end:8",
-    "on_validation_end:12",  # best.ckpt is new, last.ckpt is not
+    "on_validation_end:12",  # best.ckpt is new, last.ckpt is not yet
     "on_train_end:16",
     "half written",
     "between the renames",
@@ -37,7 +37,7 @@ pytestmark = [
 
 @pytest.fixture
 def run(make_config: MakeConfig, tiny: list[str], tmp_path: Path) -> Callable[..., tuple[int | None, Path]]:
-    """run("name", moment): (exit code, folder) of a process that trains there; dropout and a data worker."""
+    """run("name", moment) -> (exit code, folder) of a training process with dropout and a data worker."""
 
     def run(name: str, moment: str = "") -> tuple[int | None, Path]:
         folder = tmp_path / name
@@ -50,7 +50,7 @@ def run(make_config: MakeConfig, tiny: list[str], tmp_path: Path) -> Callable[..
             f"run_dir={folder}",
         )
         process = multiprocessing.get_context("fork").Process(target=train, args=(config, moment, tmp_path))
-        process.start()  # its imports are done: no seconds for each
+        process.start()  # a fork has the imports already, which saves seconds
         process.join(240)
         return process.exitcode, folder
 
@@ -59,7 +59,7 @@ def run(make_config: MakeConfig, tiny: list[str], tmp_path: Path) -> Callable[..
 
 
 def train(config: Config, moment: str, folder: Path) -> None:
-    logging.basicConfig(filename=folder / "told", level=logging.INFO, force=True)
+    logging.basicConfig(filename=folder / "log", level=logging.INFO, force=True)
     os.environ |= {"MOMENT": f"{moment}:kill", "MOMENT_FILE": str(folder / "moment")}
     if " " in moment:
         kill_while_saving(moment)
@@ -67,7 +67,7 @@ def train(config: Config, moment: str, folder: Path) -> None:
 
 
 def kill_while_saving(moment: str) -> None:
-    """At the second last.ckpt, where the first is to become previous.ckpt."""
+    """Kill this process at its second last.ckpt, when the first is to become previous.ckpt."""
     replace, fsync = os.replace, os.fsync
 
     def killing_replace(source: Any, target: Any) -> None:
@@ -77,7 +77,7 @@ def kill_while_saving(moment: str) -> None:
 
     def killing_fsync(file: int) -> None:
         path = Path(os.readlink(f"/proc/self/fd/{file}"))
-        if path.name == f".{LAST}.part" and path.with_name(LAST).exists() and moment == "half written":
+        if path.name.startswith(f".{LAST}.") and path.with_name(LAST).exists() and moment == "half written":
             os.truncate(path, path.stat().st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
         fsync(file)
@@ -86,9 +86,9 @@ def kill_while_saving(moment: str) -> None:
 
 
 def test_killed_at_each_moment(run: Callable[..., tuple[int | None, Path]]) -> None:
-    status, whole = run("whole")
+    status, uninterrupted = run("uninterrupted")
     assert status == 0
-    expected = bits(whole)
+    expected = bits(uninterrupted)
     for moment in MOMENTS:
         status, folder = run(moment, moment)
         assert status == -signal.SIGKILL, moment
@@ -99,25 +99,25 @@ def test_killed_at_each_moment(run: Callable[..., tuple[int | None, Path]]) -> N
         assert (moment, bits(folder)) == (moment, expected)
 
 
-def test_a_damaged_checkpoint_is_told_and_nothing_lost(
+def test_a_damaged_checkpoint_is_logged_and_nothing_is_lost(
     run: Callable[..., tuple[int | None, Path]], tmp_path: Path
 ) -> None:
-    """Cut or with one wrong bit: the one before serves; both: the run starts anew, and says so."""
-    _, whole = run("whole")
-    expected = bits(whole)
+    """Cut or one wrong bit: the previous one is used; if both are damaged, the run logs that it starts again."""
+    _, uninterrupted = run("uninterrupted")
+    expected = bits(uninterrupted)
     for name, damaged in (("cut", [LAST]), ("flipped", [LAST]), ("both", [LAST, PREVIOUS])):
         run(name, "on_train_batch_start:10")
-        checkpoints = whole.with_name(name) / "checkpoints"
+        checkpoints = uninterrupted.with_name(name) / "checkpoints"
         for file in damaged:
             content = bytearray((checkpoints / file).read_bytes())
             content[len(content) // 2] ^= 1
             (checkpoints / file).write_bytes(content[: len(content) // 2] if name == "cut" else content)
-        (tmp_path / "told").unlink()
+        (tmp_path / "log").unlink()
         status, folder = run(name)
         assert (name, status) == (name, 0)
-        told = (tmp_path / "told").read_text()
+        logged = (tmp_path / "log").read_text()
         for file in damaged:
-            assert sum(f"{checkpoints / file} is damaged" in line for line in told.splitlines()) == 1, told
-        assert ("no checkpoint is whole: starting anew" in told) == (name == "both"), told
-        assert ("going on from step 4" in told) == (name != "both"), told
+            assert sum(f"{checkpoints / file} is damaged" in line for line in logged.splitlines()) == 1, logged
+        assert ("no checkpoint is intact: starting from the beginning" in logged) == (name == "both"), logged
+        assert ("resuming from step 4" in logged) == (name != "both"), logged
         assert (name, bits(folder)) == (name, expected)

@@ -1,4 +1,4 @@
-"""How many threads a job computes with, on which its last digits depend."""
+"""The number of threads of a job, on which its last digits depend."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,16 +14,16 @@ TWO = 2
 
 
 @pytest.fixture(autouse=True)
-def _threads() -> Iterator[None]:
+def _restore_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
 
 
-def test_a_run_goes_on_with_as_many_as_it_began_with(
+def test_a_resumed_run_uses_its_first_number_of_threads(
     make_config: Callable[..., Config], tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(threads, "LARGE_TABLE", 0)  # where a launcher's share counts
+    monkeypatch.setattr(threads, "LARGE_TABLE", 0)  # so that the launcher's share of the cores is used
     config = make_config(*tiny, "trainer.max_steps=2", f"run_dir={tmp_path}")
     torch.set_num_threads(TWO)
     run.train(config, measure)
@@ -33,14 +33,14 @@ def test_a_run_goes_on_with_as_many_as_it_began_with(
     assert torch.get_num_threads() == TWO
 
 
-def test_a_job_that_has_only_a_share_of_the_cores_says_so(
+def test_a_job_with_only_a_share_of_the_cores_logs_it(
     make_config: Callable[..., Config], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 4)
     torch.set_num_threads(TWO)
     with caplog.at_level("INFO"):
         threads.set_threads(make_config(), threads.LARGE_TABLE)
-    assert "threads: 2 of 4 cores" in caplog.text
+    assert "threads: this job has 2 of 4 cores" in caplog.text
     threads.set_threads(make_config("threads=1"), threads.LARGE_TABLE)
     assert torch.get_num_threads() == 1
     torch.set_num_threads(TWO)

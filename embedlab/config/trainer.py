@@ -1,0 +1,36 @@
+"""Check settings of Lightning's Trainer that fail late, never end, or silently do not train."""
+
+from typing import Any
+
+from embedlab.config.errors import UserError
+
+ENDS = "give trainer.max_steps=N, trainer.max_epochs=N or +trainer.max_time=DAYS:HOURS:MINUTES:SECONDS"
+
+
+def check_trainer(trainer: dict[str, Any]) -> None:
+    """Raise UserError if training would have no end or no data."""
+    for key, default in (("max_steps", -1), ("max_epochs", None)):
+        n = trainer.get(key, default)
+        if n != default and (type(n) is not int or n < -1):
+            raise UserError(f"trainer.{key}={_yaml(n)} is no number: give one from 0, or -1 for no limit")
+    no_limit = trainer.get("max_steps", -1) == -1 and trainer.get("max_epochs") == -1
+    if no_limit and trainer.get("max_time") is None:
+        raise UserError(f"trainer.max_steps=-1 never ends: {ENDS}")
+    share = trainer.get("limit_train_batches")
+    if not isinstance(share, bool) and isinstance(share, int | float) and not share > 0:
+        raise UserError(
+            f"trainer.limit_train_batches={share} trains on nothing: give more than 0, "
+            "or trainer.max_steps=0 to measure the untrained model"
+        )
+
+
+def trainer_cautions(trainer: dict[str, Any]) -> list[str]:
+    """Return a caution if training has no step."""
+    for key in ("max_steps", "max_epochs"):
+        if trainer.get(key) == 0:
+            return [f"trainer.{key}=0: nothing was trained, so the scores are of random weights"]
+    return []
+
+
+def _yaml(value: Any) -> str:
+    return "null" if value is None else str(value)

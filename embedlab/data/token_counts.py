@@ -1,0 +1,25 @@
+"""Counts of tokens in a text."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+
+
+def count_tokens(ids: NDArray[np.integer], vocab_size: int = 0) -> Ids:
+    """Return how often each id occurs: (V,), V being vocab_size or, if more, the largest id plus one.
+
+    Reads a memory-mapped corpus in chunks.
+    """
+    counts = np.zeros(vocab_size, dtype=np.int64)
+    for start in range(0, len(ids), 1 << 24):
+        found = np.bincount(ids[start : start + (1 << 24)], minlength=len(counts))
+        found[: len(counts)] += counts
+        counts = found
+    return counts
+
+
+def most_frequent_first(counts: Ids, *, unseen: bool) -> Ids:
+    """Return token ids in descending order of count, equal counts by id; ids that never occur only if `unseen`."""
+    order = np.argsort(-counts, kind="stable")
+    return order if unseen else order[: np.count_nonzero(counts)]

@@ -1,0 +1,76 @@
+"""Lightning's Trainer and callbacks from plain yaml."""
+
+import logging
+from typing import Any
+
+import lightning
+from hydra.utils import instantiate
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+
+from embedlab.config.errors import UserError
+from embedlab.config.tree import Config
+from embedlab.runs.full_disk import full_disk
+from embedlab.training.resume.checkpoints import AtomicCheckpointIO
+
+IGNORED_WARNINGS = (  # Lightning's, of what is intended here
+    ".*does not have many workers.*",  # windows are slices of a memory map: workers would cost more than they save
+    ".*exists and is not empty.*",  # Hydra has already written .hydra/ there
+    ".*Starting from v1.9.0, `tensorboardX`.*",
+    ".*`srun` command is available.*",  # embedlab's launchers start the processes
+    ".*LeafSpec.*",  # Lightning itself uses a name that torch has deprecated
+)
+
+
+def build_trainer(config: Config, callbacks: list[lightning.Callback]) -> lightning.Trainer:
+    """Make Lightning's Trainer. Raises UserError if Lightning does not accept the settings."""
+    loggers = _instantiate_all("logger", config.logger)
+    # Slurm's environment would set its own signal handlers and number of processes
+    plugins = [AtomicCheckpointIO(), LightningEnvironment()]
+    try:
+        trainer: lightning.Trainer = instantiate(
+            config.trainer, callbacks=callbacks, logger=loggers, plugins=plugins, default_root_dir=config.run_dir
+        )
+    except Exception as error:  # Lightning and its parts raise many types for wrong settings
+        raise UserError(f"trainer={config.trainer.get('_target_')} cannot be made: {_reason(error)}") from error
+    return trainer
+
+
+def make_callbacks(config: Config) -> list[lightning.Callback]:
+    """Make the callbacks. Raises UserError for an object that is not a callback."""
+    made = _instantiate_all("callbacks", config.callbacks)
+    names = [name for name, node in config.callbacks.items() if node is not None]
+    for name, callback in zip(names, made, strict=True):
+        if not isinstance(callback, lightning.Callback):
+            raise UserError(
+                f"callbacks.{name} is a {type(callback).__name__}, which is not a callback of Lightning: "
+                f"give callbacks.{name}._target_=CLASS of one, or callbacks.{name}=null"
+            )
+    return made
+
+
+def _instantiate_all(group: str, nodes: dict[str, Any]) -> list[Any]:
+    made = []
+    for name, node in nodes.items():
+        if node is None:  # turned off with NAME=null
+            continue
+        try:
+            made.append(instantiate(node))
+        except Exception as error:  # a class may raise anything for its settings
+            if full_disk(error):
+                raise
+            raise UserError(f"{group}.{name} cannot be made: {_reason(error)}") from error
+    return made
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong, without Hydra's line about where, which the message already names."""
+    cause = error.__cause__ or error
+    return " ".join(str(cause).split("\nfull_key")[0].split())
+
+
+def clear_lightning_handlers() -> None:
+    """Remove Lightning's own log handlers: its messages also reach Hydra's log, and once is enough."""
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,70 @@
+"""Every setting that `--help` lists, and values that nobody should give it."""
+
+import traceback
+from collections.abc import Callable, Sequence
+
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from embedlab import positions
+from embedlab.config.errors import UserError
+from embedlab.config.explain import explain
+from embedlab.config.help import setting_names, settings_help
+from embedlab.config.tree import CONF
+from embedlab.positions.check import check_config, register
+from embedlab.sweep.composing import Composer
+
+VARIANTS = {"corpus.path": "files", "corpus.field": "files", "corpus.url": "verdict", "corpus.sha256": "verdict"}
+VALUES = [
+    "0", "-1", "1", "3", "-0.0", "0.5", "1e-320", "4294967296", "9223372036854775808", "1" + "0" * 40, "1e400",
+    "-1e308", "nan", "inf", "-inf", ".nan", "null", "true", "false", "''", "' '", "[]", "[1,2]", "[null]", "[[1]]",
+    "{}", "{a:1}", "{name:none}", "abc", "???", "'???'", "/", "/dev/null", "/nope/x.txt", "~nobody-here/x", "..",
+    "${seed}", "${nope}", "${oc.env:NOPE}", "'${'", "\"a\\nb\"", "ünï", "a b", "a=b", "a,b", "'a,b'", "range(3)",
+    "glob(*)", "%s", "'*'",
+]  # fmt: skip
+
+
+def keys() -> list[tuple[str, ...]]:
+    """(choice of a group that has the setting, the setting) or the setting alone."""
+    found: list[tuple[str, ...]] = []
+    for name in setting_names():
+        found.append((f"corpus={VARIANTS[name]}", name) if name in VARIANTS else (name,))
+    for scheme in positions.names():
+        listed = settings_help(positions.config_class(scheme)).splitlines()
+        own = {line.split()[0] for line in listed if line.split()[0].startswith("position.")}
+        found += [(f"position={scheme}", name) for name in sorted(own)]
+    return found
+
+
+def composer() -> Callable[[Sequence[str]], str | None]:
+    """A function of overrides: None where they compose and pass the checks, else the line that a user would read.
+
+    Anything that the command line would show as a traceback is raised.
+    """
+    register()
+    OmegaConf.register_new_resolver("job_folder", lambda name: name, replace=True)
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        master = loader.load_configuration("config", ["run_dir=somewhere"], run_mode=RunMode.MULTIRUN)
+        compose = Composer(loader, master)
+
+    def line(overrides: Sequence[str]) -> str | None:
+        try:
+            cfg = compose(["run_dir=somewhere", *overrides])
+            del cfg["hydra"]
+            check_config(cfg)
+        except UserError as error:
+            return str(error)
+        except (HydraException, OmegaConfBaseException) as error:
+            return explain(error)
+        except (ValueError, TypeError) as error:  # of Hydra's own code alone
+            if "/hydra/" not in traceback.extract_tb(error.__traceback__)[-1].filename:
+                raise
+            return explain(error)
+        return None
+
+    return line
