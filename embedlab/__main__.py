@@ -16,7 +16,7 @@ COMMANDS = {  # name: (module whose main() it is, what it does)
 
 
 def main() -> None:
-    """Call the command that the first argument names. Exit with status 1 and one line if there is none such."""
+    """Call the command that the first argument names. Exit with status 1 and one line if it is unknown."""
     name, *arguments = sys.argv[1:] or ["--help"]
     if name in ("-h", "--help"):
         print(usage())

@@ -33,7 +33,7 @@ from embedlab.distributed.launcher import device_count, train_in_processes
 from embedlab.positions.check import check_config, register
 from embedlab.runs.escaping import printable
 from embedlab.runs.folder import OTHER_SWEEP, FolderInUseError, lock_folder, write_error
-from embedlab.runs.full_disk import full_disk, report_full_disk
+from embedlab.runs.full_disk import find_full_disk_error, report_full_disk
 from embedlab.runs.ownership import ERROR, check_folder, check_sweep, claim, is_marked
 from embedlab.runs.read_config import recorded_overrides
 from embedlab.runs.record import computed_values, record
@@ -45,6 +45,7 @@ from embedlab.sweep.progress import time_left
 
 log = logging.getLogger("embedlab")
 FLAGS = (("-r", "--run"), ("-m", "--multirun"), ("-c", "--cfg"), ("-i", "--info"), ("-sc", "--shell-completion"))
+TRACEBACK = "EMBEDLAB_TRACEBACK"  # 1 if the user set HYDRA_FULL_ERROR=1, which main sets for itself
 rollbacks: list[Rollback] = []  # of this command's run; CheckOutputFolder adds it, since Hydra passes nothing to jobs
 OVERRIDE = re.compile(r"[^-=][^=]*=|~[^/]*$")  # KEY=VALUE, +KEY=VALUE, ~KEY; never an option
 
@@ -54,6 +55,7 @@ def main() -> None:
     accept_any_text()
     register()
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ[TRACEBACK] = str(int(wants_traceback))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors, instead of printing them in its own way
     try:
         check_flags(sys.argv[1:])
@@ -112,7 +114,7 @@ def job(cfg: DictConfig) -> float:
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
         with requeue_on_timeout(), handle_signals(exit_at_once), report_full_disk(folder):
-            claim(folder)
+            claim(folder, checked=any(one.folder == folder for one in rollbacks))
             return run_or_skip(cfg, folder, wait=bool(HydraConfig.get().sweeper.get("wait")))
     except FolderInUseError:
         if in_sweep:
@@ -131,7 +133,9 @@ def job(cfg: DictConfig) -> float:
             raise JobFailedError(line) from None
         if isinstance(error, UserError):
             restore_folder()
-            here = f" with resume={folder}" if full_disk(error) and folder.exists() else ""
+            if os.environ.get(TRACEBACK) == "1":
+                raise
+            here = f" with resume={folder}" if find_full_disk_error(error) and folder.exists() else ""
             sys.exit(printable(f"error: {error}{here}"))
         if isinstance(error, BrokenPipeError):
             raise
@@ -202,7 +206,7 @@ class CheckOutputFolder(Callback):
 
     def _prepare(self, config: DictConfig, kind: str, check: Callable[[Path], None]) -> None:
         try:
-            folder = whole_folder(config, kind)
+            folder = resolve_folder(config, kind)
             if kind == "run":
                 rollbacks[:] = [Rollback(Path(folder))]
             make_folder(config, kind, Path(folder), check)
@@ -212,12 +216,12 @@ class CheckOutputFolder(Callback):
             config.hydra[kind].dir = folder
 
 
-def whole_folder(config: DictConfig, kind: str) -> str:
+def resolve_folder(config: DictConfig, kind: str) -> str:
     """Return hydra.run.dir or hydra.sweep.dir with ~ replaced. Raises UserError if TensorBoard cannot write there."""
     folder = expand_user(config.hydra[kind].dir, f"hydra.{kind}.dir")
     if not is_utf8(os.path.abspath(folder)):
         raise UserError(
-            f"{folder} is not UTF-8 to this Python, and TensorBoard cannot write there: give another folder, "
+            f"{folder} cannot be decoded as UTF-8 here, and TensorBoard cannot write there: give another folder, "
             "or PYTHONUTF8=1 before the command"
         )
     return folder

@@ -6,17 +6,18 @@ Nothing slow is imported before folder, files and settings are checked.
 import argparse
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
 from embedlab.config.errors import UserError
 from embedlab.config.program import program
+from embedlab.config.settings import as_yaml
 from embedlab.config.tree import Config
 from embedlab.positions.check import check_config
 from embedlab.runs.escaping import printable
 from embedlab.runs.read_config import read_config
 from embedlab.runs.results import Results, diverged_line
+from embedlab.runs.signals import exit_at_once, handle_signals
 from embedlab.runs.streams import accept_any_text
 from embedlab.runs.weights import find_checkpoint
 
@@ -46,7 +47,8 @@ def main(arguments: list[str] | None = None) -> None:
     accept_any_text()
     given = parser.parse_args(arguments)
     try:
-        run(Path(given.folder).expanduser(), given.settings)
+        with handle_signals(exit_at_once):
+            run(Path(given.folder).expanduser(), given.settings)
     except UserError as error:
         sys.exit(printable(f"error: {error}"))
 
@@ -64,7 +66,7 @@ def run(folder: Path, overrides: list[str]) -> Results:
 
     from embedlab.evaluation.reevaluate import evaluate_again  # torch: seconds that a mistake need not wait for
 
-    return evaluate_again(config, checkpoint, {**results, "config": asdict(config)}, folder)
+    return evaluate_again(config, checkpoint, {**results, "config": as_yaml(config)}, folder)
 
 
 def read_results(folder: Path) -> Results:

@@ -21,6 +21,7 @@ from embedlab.config.paths import with_values
 from embedlab.config.program import program
 from embedlab.runs.escaping import printable
 from embedlab.runs.read_config import relative_paths
+from embedlab.runs.signals import exit_at_once, handle_signals
 from embedlab.runs.streams import accept_any_text
 from embedlab.runs.weights import find_checkpoint
 
@@ -41,8 +42,9 @@ def main(arguments: list[str] | None = None) -> None:
     accept_any_text()
     chosen = parser.parse_args(arguments)
     try:
-        for path in export(chosen.run.expanduser(), chosen.format, chosen.to and chosen.to.expanduser()):
-            print(printable(str(path)))
+        with handle_signals(exit_at_once):
+            for path in export(chosen.run.expanduser(), chosen.format, chosen.to and chosen.to.expanduser()):
+                print(printable(str(path)))
     except (UserError, OSError) as error:
         sys.exit(printable(f"error: {error}"))
 

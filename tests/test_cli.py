@@ -163,7 +163,9 @@ def test_a_launcher_that_is_not_installed_names_its_package(tmp_path: Path, laun
         command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
     )
     assert run.returncode == 1
-    assert run.stderr.startswith(f"error: hydra/launcher={launcher} is not installed: pip install {package} brings it")
+    assert run.stderr.startswith(
+        f"error: hydra/launcher={launcher} is not installed: pip install {package} installs it"
+    )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -51,7 +51,7 @@ def test_config_of_the_run_with_changes(run_folder: Path) -> None:
     config = changed_config(run_folder, ["evaluation.length_factors=[0.5,4]", "position.past_end=clamp"])
     assert config.run_dir == str(run_folder)
     assert config.data.stride == 8
-    assert config.corpus.path == "a.txt"  # type: ignore[attr-defined]  # of corpus=files
+    assert config.corpus.path == "a.txt"  # of corpus=files
     assert config.position.past_end == "clamp"
     assert config.evaluation.length_factors == [0.5, 4]
     assert config.evaluation.max_tokens == 64  # the run's own
@@ -61,7 +61,7 @@ def test_config_of_the_run_with_changes(run_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("evaluation.max_token=1", "Key 'max_token' not in 'EvaluationConfig'"),
+        ("evaluation.max_token=1", "names no setting (did you mean evaluation.max_tokens?)"),
         ("evaluation.max_tokens=abc", "evaluation.max_tokens=abc: Value 'abc'"),
         ("evaluation.max_tokens=0", "evaluation.max_tokens=0 is too small"),
         ("evaluation.length_factors=[1", "evaluation.length_factors=[1: while parsing"),

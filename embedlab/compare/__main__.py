@@ -12,6 +12,7 @@ from embedlab.config.errors import UserError
 from embedlab.config.program import program
 from embedlab.runs.atomic_write import atomic_path
 from embedlab.runs.escaping import one_line
+from embedlab.runs.signals import exit_at_once, handle_signals
 from embedlab.runs.streams import accept_any_text
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = make_parser().parse_args(given)
     options.folders = [os.path.expanduser(folder) for folder in options.folders]  # a shell does not expand a quoted ~
     try:
-        return _compare(options, f"{program('compare')} " + shlex.join(given))
+        with handle_signals(exit_at_once):
+            return _compare(options, f"{program('compare')} " + shlex.join(given))
     except UserError as error:
         print(f"embedlab.compare: {one_line(str(error))}", file=sys.stderr)
         return USAGE
@@ -124,7 +126,7 @@ def _compare(options: argparse.Namespace, command: str) -> int:
     comparison = compare(
         runs, excluded, metric=options.metric, by=options.by, where=options.where, baseline=options.baseline
     )
-    comparison.notes = fairness.notes(comparison)
+    comparison.notes = fairness.find_unequal_treatment(comparison)
     refused = fairness.refusals(comparison)
     outputs.prepare_folder(folder)
     terminal_table.show(comparison, refused, console)

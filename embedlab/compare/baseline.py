@@ -54,7 +54,7 @@ def compare_with_baseline(
     undecided = [row for row in tested if not row.decided]
     for row in undecided:
         assert row.difference is not None
-        row.more_seeds = statistics.more_seeds(row.difference, statistics.LEVEL / len(undecided))
+        row.more_seeds = statistics.estimate_more_seeds(row.difference, statistics.LEVEL / len(undecided))
 
 
 def _match(row: Row, other: Row, metric: Metric, averaged: Sequence[str]) -> tuple[dict[int, float], dict[int, float]]:

@@ -13,7 +13,7 @@ SAME_SIZE = 0.01  # parameter counts closer than this share count as equal
 VERSIONS = ("embedlab", "torch", "lightning", "python")
 
 
-def notes(comparison: Comparison) -> list[str]:
+def find_unequal_treatment(comparison: Comparison) -> list[str]:
     """Return one sentence for each unequal treatment, the gravest first; reports show them after `refusals`."""
     found: list[str] = []
     for group in comparison.groups:

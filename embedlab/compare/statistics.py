@@ -132,7 +132,7 @@ def _noncentral_t(df: float, shift: float, t: float) -> float:
     return 0.0 if math.isnan(probability) else probability
 
 
-def more_seeds(found: Difference, level: float = LEVEL) -> int | None:
+def estimate_more_seeds(found: Difference, level: float = LEVEL) -> int | None:
     """Estimate how many more seeds decide at 80 % power, if the observed difference and spread are the true ones.
 
     MOST_SEEDS + 1 means more than MOST_SEEDS; None if the spread is unknown. From few seeds the estimate is rough.

@@ -40,7 +40,13 @@ def _hashes(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def _contains(node: Any, path: str) -> bool:
-    """Return whether the path is anywhere in this part of the settings."""
+    """Return whether the path, or a file that may import it, is anywhere in this part of the settings."""
     if isinstance(node, dict):
         return any(_contains(item, path) for item in node.values())
-    return any(_contains(item, path) for item in node) if isinstance(node, list) else node == path
+    return any(_contains(item, path) for item in node) if isinstance(node, list) else _is_named(node, path)
+
+
+def _is_named(value: Any, path: str) -> bool:
+    """Return whether the value is the path, or a scheme's file whose folder holds it."""
+    beside = isinstance(value, str) and value.endswith(".py") and Path(path).is_relative_to(Path(value).parent)
+    return bool(value == path or (beside and path.endswith(".py")))

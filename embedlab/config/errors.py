@@ -9,6 +9,10 @@ class UserError(ValueError):
     """A mistake that the user can correct; the message names the override, its value and the remedy."""
 
 
+class OwnCodeError(UserError):
+    """An exception in a file of the user's own, in one line; its cause has the traceback."""
+
+
 def complaint(error: Exception) -> str:
     """Return OmegaConf's error as one line. Classes with slots raise AttributeError for unknown keys given with `+`."""
     key = getattr(error, "full_key", None)

@@ -7,7 +7,7 @@ import traceback
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from embedlab.config.help import setting_names
+from embedlab.config.help import object_settings, setting_names
 from embedlab.config.optional import REPLACED, install_hint, replaced_launcher
 from embedlab.config.program import lists_all
 
@@ -23,7 +23,7 @@ def explain(error: Exception) -> str:
     if not isinstance(error, HydraException | OmegaConfBaseException):
         files = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
         if any(name.endswith("defaults_list.py") for name in files):  # Hydra failed to find the yaml of a choice
-            return f"a group's choice is no name ({cause}): give GROUP=NAME; {lists_all()}"
+            return f"a group's choice must be a name ({cause}): give GROUP=NAME; {lists_all()}"
         return f"{type(error).__name__}: {cause}; HYDRA_FULL_ERROR=1 shows where"
     if isinstance(error, OverrideParseException):
         quotes = "in quotes if the value holds commas, brackets or quotes"
@@ -40,7 +40,7 @@ def explain(error: Exception) -> str:
     if missing := re.search(r"In 'hydra/launcher/(.+)': Could not load 'hydra/launcher/(.+)'", text):
         return f"hydra/launcher={missing[1]} is not installed: {install_hint(missing[2]) or lists_all()}"
     if unknown := re.search(r"use \+(.+)", text):
-        return f"{unknown[1]} names no setting{_suggestion(unknown[1])}: {lists_all()}"
+        return f"{unknown[1]} names no setting{suggest(unknown[1])}: {lists_all()}"
     if wrong := re.search(r"Error merging override (.+)", text):
         return f"{wrong[1]} cannot be set: {cause}; {lists_all()} with what they mean"
     if text.startswith("Ambiguous value"):
@@ -50,9 +50,12 @@ def explain(error: Exception) -> str:
     return text.splitlines()[0]
 
 
-def _suggestion(override: str) -> str:
+def suggest(override: str) -> str:
+    """Return what may be meant by an override of an unknown setting, in brackets; "" if nothing is close."""
     key = override.partition("=")[0].lstrip("+~")
     if key in setting_names():
         return f" of the chosen {key.partition('.')[0]} (choose another with {key.partition('.')[0]}=NAME)"
-    close = difflib.get_close_matches(key, setting_names(), n=1, cutoff=0.75)
+    close = difflib.get_close_matches(
+        key, [*setting_names(), *object_settings("trainer/default", "callbacks/default")], n=1, cutoff=0.75
+    )
     return f" (did you mean {close[0]}?)" if close else ""

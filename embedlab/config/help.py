@@ -4,8 +4,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
-from embedlab.config.tree import GROUPS, Config
+from omegaconf import OmegaConf
+
+from embedlab.config.tree import CONF, GROUPS, Config
 
 
 def choices_help(conf: Path) -> str:
@@ -29,6 +32,20 @@ def setting_names() -> list[str]:
     return sorted({key for key, _ in _settings()} | {path.partition("/")[0] for path in GROUPS})
 
 
+def object_settings(*choices: str) -> Iterator[str]:
+    """Yield the settings that only yaml lists, those of other libraries' objects; `choices` as "trainer/default"."""
+    for choice in choices:
+        yield from _dotted(OmegaConf.to_container(OmegaConf.load(CONF / f"{choice}.yaml")), choice.partition("/")[0])
+
+
+def _dotted(node: Any, prefix: str) -> Iterator[str]:
+    for name, inner in node.items():
+        if name not in ("_target_", "defaults"):
+            yield f"{prefix}.{name}"
+        if isinstance(inner, dict):
+            yield from _dotted(inner, f"{prefix}.{name}")
+
+
 def _settings() -> Iterator[tuple[str, str]]:
     """Yield (dotted key, sentence); those of a group's variants come last."""
     yield from _sentences(Config, "")
@@ -41,7 +58,7 @@ def _sentences(node: type, prefix: str) -> Iterator[tuple[str, str]]:
         if isinstance(item.type, type) and is_dataclass(item.type):
             yield from _sentences(item.type, f"{prefix}{item.name}.")
         else:
-            yield prefix + item.name, item.metadata["about"]
+            yield prefix + item.name, item.metadata.get("about", "")
 
 
 def _first_comment(file: Path) -> str:

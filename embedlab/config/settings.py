@@ -1,8 +1,10 @@
 """Fields and checks of config classes. Imports no torch, so that a wrong setting is reported at once."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import field, fields, is_dataclass
+from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from embedlab.config.errors import UserError
@@ -15,6 +17,19 @@ def setting(about: str, default: Any = MISSING) -> Any:
     if isinstance(default, list | dict):
         return field(default_factory=lambda: type(default)(default), metadata={"about": about})
     return field(default=default, metadata={"about": about})
+
+
+def as_yaml(value: Any) -> Any:
+    """Return a config, or a part of it, as yaml and JSON hold it: an Enum by its name, a Path as text."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = {item.name: getattr(value, item.name) for item in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: as_yaml(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_yaml(item) for item in value]
+    if isinstance(value, Enum):
+        return value.name
+    return str(value) if isinstance(value, Path) else value
 
 
 def at_least(least: float, **values: float) -> None:
@@ -40,7 +55,7 @@ def check_numbers(node: Any, prefix: str) -> None:
     """Raise UserError for a NaN, an infinity, or an integer beyond 64 bits, anywhere in the config class `node`."""
     for key, value in _numbers(node, prefix):
         if isinstance(value, float) and not math.isfinite(value):
-            raise UserError(f"{key}={value} is no finite number: give one")
+            raise UserError(f"{key}={value} is not finite: give a finite number")
         if isinstance(value, int) and abs(value) >= 2**63:
             raise UserError(f"{key}={value} is too large: give fewer digits")
 

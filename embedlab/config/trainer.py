@@ -12,7 +12,7 @@ def check_trainer(trainer: dict[str, Any]) -> None:
     for key, default in (("max_steps", -1), ("max_epochs", None)):
         n = trainer.get(key, default)
         if n != default and (type(n) is not int or n < -1):
-            raise UserError(f"trainer.{key}={_yaml(n)} is no number: give one from 0, or -1 for no limit")
+            raise UserError(f"trainer.{key}={_yaml(n)} must be a whole number: 0 or more, or -1 for no limit")
     no_limit = trainer.get("max_steps", -1) == -1 and trainer.get("max_epochs") == -1
     if no_limit and trainer.get("max_time") is None:
         raise UserError(f"trainer.max_steps=-1 never ends: {ENDS}")

@@ -98,8 +98,11 @@ class DataConfig:
         at_least(1, data__batch_size=self.batch_size)
         at_least(0, data__num_workers=self.num_workers)
         at_most(1024, data__num_workers=self.num_workers)  # each is a process
-        if self.max_eval_tokens is not None:
-            at_least(self.context_length, data__max_eval_tokens=self.max_eval_tokens)  # one window
+        if self.max_eval_tokens is not None and not self.max_eval_tokens >= self.context_length:
+            raise UserError(
+                f"data.max_eval_tokens={self.max_eval_tokens} is less than one window of data.context_length="
+                f"{self.context_length}: give at least {self.context_length}, or a smaller data.context_length"
+            )
 
 
 @dataclass(slots=True)

@@ -90,7 +90,8 @@ class TextData(LightningDataModule):
             "collate_fn": whole_batch,
             "num_workers": workers,
             "persistent_workers": workers > 0,
-            "multiprocessing_context": "fork" if workers else None,  # under joblib a spawned worker would rerun the job
+            # A spawned worker would import the main module again, and rerun the job.
+            "multiprocessing_context": "fork" if workers else None,
             "generator": torch.Generator().manual_seed(self.config.seed),  # not the one that dropout draws from
             "pin_memory": self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
         }

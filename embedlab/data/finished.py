@@ -28,8 +28,8 @@ def finished_results(folder: Path, config: Config, remedy: str) -> Results | Non
     why = ", as python_docs does with the Python version" if isinstance(config.corpus, PythonDocsConfig) else ""
     if changed := now.changes_since(then, results.get("files")):
         raise UserError(
-            f"{folder} was finished with what has changed since ({'; '.join(changed[:3])}){why}: "
-            f"restore the old content; {remedy}"
+            f"{folder} is finished, but its text or files have changed since it started "
+            f"({'; '.join(changed[:3])}){why}: restore the old content; {remedy}"
         )
     return results
 

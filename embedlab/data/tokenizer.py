@@ -77,10 +77,11 @@ class BytePairTokenizer(Tokenizer):
         self.name = encoding.name
         self.vocab_size = encoding.n_vocab
         self.encoding = encoding
-        self.special = frozenset(encoding._special_tokens.values())
-        if END_OF_TEXT not in encoding._special_tokens:
+        self.special_names = {name: encoding.encode_single_token(name) for name in encoding.special_tokens_set}
+        self.special = frozenset(self.special_names.values())
+        if END_OF_TEXT not in self.special_names:
             raise UserError(f"tokenizer={self.name} has no {END_OF_TEXT} to separate documents: choose another")
-        self.eot = encoding._special_tokens[END_OF_TEXT]
+        self.eot = self.special_names[END_OF_TEXT]
 
     def encode(self, text: str) -> np.ndarray:
         _utf8(text)  # tiktoken would put U+FFFD in the place of a lone surrogate, silently
@@ -98,9 +99,10 @@ class BytePairTokenizer(Tokenizer):
 
     @cached_property
     def fingerprint(self) -> str:
-        digest = hashlib.sha256(repr((self.encoding._pat_str, sorted(self.encoding._special_tokens.items()))).encode())
-        for token, rank in sorted(self.encoding._mergeable_ranks.items(), key=lambda pair: pair[1]):
-            digest.update(b"%d %d " % (rank, len(token)) + token)
+        digest = hashlib.sha256(repr((self.encoding._pat_str, sorted(self.special_names.items()))).encode())
+        for rank in range(self.vocab_size):
+            if rank not in self.special and (token := self.token_bytes(rank)):
+                digest.update(b"%d %d " % (rank, len(token)) + token)
         return digest.hexdigest()
 
 

@@ -48,9 +48,9 @@ def serve_store() -> object:
 
     This way no other process can take the port between its choice and its use. libuv's server accepts no socket.
     """
-    from torch.distributed import TCPStore
+    from torch import distributed
 
-    return TCPStore(
+    return distributed.TCPStore(  # type: ignore[attr-defined]  # public by its documentation, not by its `__all__`
         os.environ["MASTER_ADDR"],
         int(os.environ["MASTER_PORT"]),
         is_master=True,

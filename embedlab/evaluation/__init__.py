@@ -32,11 +32,14 @@ def measure(model: LanguageModel, data: TextData, config: Config) -> Measured:
     started = time.perf_counter()
     test = window_losses(model, data.test_windows, lengths, batch_tokens)
     eval_seconds = time.perf_counter() - started
+    more: dict[str, Callable[[], Any]] = {
+        "baselines": lambda: baselines(data.tokens.train, data.val_windows, data.tokenizer.vocab_size),
+        "loss_by_position": test.by_position,
+    }
     measured = {
         "val": val.scores(),
         "test": test.scores(),
-        "baselines": baselines(data.tokens.train, data.val_windows, data.tokenizer.vocab_size),
-        "loss_by_position": test.by_position(),
+        **_take(more, config),
         **evaluate(model, data.tokens.test, data.tokenizer, config),
         "eval_tokens_per_second": test.nats.size / eval_seconds,
     }
@@ -51,8 +54,13 @@ def evaluate(model: LanguageModel, ids: np.ndarray, tokenizer: Tokenizer, config
         "tables": lambda: measure_tables(model, ids, tokenizer),
         "position_lens": lambda: position_lens(model, ids, config),
     }
-    found: Any = dict.fromkeys(measures)
+    return cast(CloserLook, _take(measures, config))
+
+
+def _take(measures: dict[str, Callable[[], Any]], config: Config) -> dict[str, Any]:
+    """Take each measure; one that fails is logged and is None."""
+    found: dict[str, Any] = dict.fromkeys(measures)
     for name, take in measures.items():
         with log_view_failure(Path(config.run_dir), f"{MEASURE} {name}"):
             found[name] = take()
-    return cast(CloserLook, found)
+    return found

@@ -16,7 +16,9 @@ from embedlab.config.tree import Config
 from embedlab.evaluation.loss import evaluating
 from embedlab.model.blocks import AttentionHead
 from embedlab.model.embeddings import LanguageModel
-from embedlab.positions.base import Composed, Scheme, Site, square
+from embedlab.positions.base import Scheme
+from embedlab.positions.composed import Composed
+from embedlab.positions.site import Site, square
 from embedlab.runs.results import PositionLens
 
 WINDOWS = 8  # windows of the trained length, spread evenly over the text

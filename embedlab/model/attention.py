@@ -21,7 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from embedlab.positions.base import Scheme, Site, square
+from embedlab.positions.base import Scheme
+from embedlab.positions.site import Site, square
 
 BLOCK = 64  # queries in a block of explicit attention; measured above
 EXPLICIT = {"score", "weights", "values"}  # hooks that need the logits or weights themselves
@@ -67,9 +68,9 @@ def attend(
 
 
 def _trains_bias(scheme: Scheme, site: Site) -> bool:
-    """Return whether the bias needs a gradient, from its first row alone."""
-    first = site.rows(0, 1)
-    return torch.is_grad_enabled() and scheme.bias(first).requires_grad
+    """Return whether the bias needs a gradient, from its last row alone."""
+    last = site._replace(queries=site.queries[-1:])
+    return torch.is_grad_enabled() and scheme.bias(last).requires_grad
 
 
 def _attend_fused(
@@ -98,7 +99,7 @@ def _attend_explicitly(
     scaled = q * scale
     logits = torch.baddbmm(added.flatten(0, 1), scaled.flatten(0, 1), k.flatten(0, 1).mT).view(added.shape)
     if "score" in hooks:
-        logits = scheme.score(q, k, logits, site).masked_fill(future, -torch.inf)
+        logits = scheme.score(q, k, logits, site).masked_fill(future, -torch.inf).expand_as(logits)
     weights = (scheme.weights(logits, site) if "weights" in hooks else logits.softmax(-1)).to(v.dtype)
     return scheme.values(weights, v, site) if "values" in hooks else weights @ v
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from embedlab.config.tree import ModelConfig
 from embedlab.model.attention import attend
-from embedlab.positions.base import Scheme, square
+from embedlab.positions.base import Scheme
+from embedlab.positions.site import square
 
 
 class Attention(nn.Module):

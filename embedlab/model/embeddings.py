@@ -11,8 +11,8 @@ from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.model.blocks import AttentionHead, LinearHead
 from embedlab.model.loss import chunked_cross_entropy, token_losses
-from embedlab.positions.base import square
 from embedlab.positions.config import shape_of
+from embedlab.positions.site import square
 from embedlab.runs.results import Parameters
 
 

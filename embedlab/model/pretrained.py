@@ -85,7 +85,7 @@ def _read_word2vec(file: Path, tokenizer: Tokenizer) -> Tensor:
     ids = {token_label(tokenizer, token): token for token in range(tokenizer.vocab_size)}
     with open(file, encoding="utf-8") as lines:
         n_rows, width = map(int, next(lines, "").split())
-        rows: dict[str, int] = {}  # label: the line that it stands in
+        rows: dict[str, int] = {}  # label: the line that it appears on
         table = np.full((tokenizer.vocab_size, width), np.nan, dtype=np.float32)
         for number, line in enumerate(lines, 2):
             name, *numbers = line.rstrip("\n").rstrip(" ").split(" ")
@@ -96,7 +96,7 @@ def _read_word2vec(file: Path, tokenizer: Tokenizer) -> Tensor:
             if len(numbers) != width:
                 raise UserError(f"{name!r} has {len(numbers)} numbers, but the first line says {width}")
             if name in rows:
-                raise UserError(f"{name!r} stands in lines {rows[name]} and {number}: keep one vector for each token")
+                raise UserError(f"{name!r} appears on lines {rows[name]} and {number}: keep one vector for each token")
             rows[name] = number
             table[ids[name]] = np.array(numbers, dtype=np.float32)
     if len(rows) != n_rows:

@@ -1,21 +1,20 @@
 """The catalogue of positional schemes: one file each, found by its name.
 
 `positions/rotary.py` holds `RotaryConfig` (its settings) and the module that `RotaryConfig.build` returns; nothing
-else refers to it. A scheme of your own is a file of the same form outside the package, named by the setting `file`.
+else refers to it. A scheme of your own is a file of the same form outside the package, named by the setting `file`; it
+is imported as any module, by own_file.py.
 
-Settings must be checked before torch is imported (1.5 s), yet they stand beside the module that needs torch.
-`config_class` therefore reads a scheme's source and runs its `...Config` class alone, much as setuptools reads
-`__version__` without importing a package; `build` imports the file itself and uses the real class.
+Settings must be checked before torch is imported (1.5 s), yet they stand beside the module that needs torch. Of a
+scheme that ships, `config_class` therefore reads the source and runs its `...Config` class alone, much as setuptools
+reads `__version__` without importing a package; `build` imports the file itself and uses the real class.
 """
 
 import ast
 import importlib
-import importlib.util
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
@@ -24,11 +23,12 @@ from omegaconf.errors import OmegaConfBaseException
 from embedlab.config.errors import UserError, complaint
 from embedlab.config.home import expand_user
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.own_file import load, one_line_errors
 
 if TYPE_CHECKING:
     from embedlab.positions.base import Scheme
 
-NOT_SCHEMES = {"__init__", "base", "check", "config"}
+NOT_SCHEMES = {"__init__", "base", "check", "composed", "config", "distance_rows", "hook_shapes", "own_file", "site"}
 LIGHT = {  # what a config class may use
     "embedlab.config.errors",
     "embedlab.config.settings",
@@ -60,11 +60,12 @@ def build(
     Raises UserError if the name or a setting is unknown, a value cannot be used, or the number of heads does not
     divide the width.
     """
-    module = _import(name, file)
-    try:
-        config = getattr(module, f"{camel(name)}Config")(name=name, file=file, **settings)
-    except TypeError as error:
-        raise UserError(f"position={name}: {error}") from error
+    made_by = _whole_config_class(name, file)
+    with one_line_errors(file):
+        try:
+            config = made_by(name=name, file=file, **settings)
+        except TypeError as error:
+            raise UserError(f"position={name}: {error}") from error
     return _build(config, Shape(embedding_dim, n_heads, n_layers, context_length, n_steps))
 
 
@@ -80,8 +81,9 @@ def _build(config: PositionConfig, shape: Shape) -> "Scheme":
             f"model.embedding_dim={shape.embedding_dim} is not divisible by model.n_heads={shape.n_heads}: "
             "change one of them"
         )
-    config.validate(shape)
-    return config.build(shape)
+    with one_line_errors(config.file):
+        config.validate(shape)
+        return config.build(shape)
 
 
 def configure(spec: Any, override: str = "position") -> PositionConfig:
@@ -92,11 +94,13 @@ def configure(spec: Any, override: str = "position") -> PositionConfig:
     spec = {"name": spec} if isinstance(spec, str) else spec
     if not isinstance(spec, dict) or not isinstance(spec.get("name"), str):
         raise UserError(f"{override}={spec} names no scheme: give a name or {{name: NAME, SETTING: VALUE}}")
-    schema = OmegaConf.structured(config_class(spec["name"], spec.get("file")))
-    try:
-        return OmegaConf.to_object(OmegaConf.merge(schema, spec))  # type: ignore[return-value]  # the schema's class
-    except (OmegaConfBaseException, AttributeError, TypeError) as error:
-        raise UserError(f"{override}={spec['name']}: {complaint(error)}") from error
+    found = config_class(spec["name"], spec.get("file"))
+    with one_line_errors(spec.get("file")):
+        try:
+            typed = OmegaConf.merge(OmegaConf.structured(found), spec)
+            return OmegaConf.to_object(typed)  # type: ignore[return-value]  # the schema's class
+        except (OmegaConfBaseException, AttributeError, TypeError) as error:
+            raise UserError(f"{override}={spec['name']}: {complaint(error)}") from error
 
 
 def camel(name: str) -> str:
@@ -117,19 +121,34 @@ def source_file(name: str, file: str | None = None) -> Path:
 
 
 def config_class(name: str, file: str | None = None) -> type[PositionConfig]:
-    """Return the scheme's config class, without importing torch."""
+    """Return the scheme's config class: of one that ships without importing torch."""
     path = source_file(name, file)
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    except SyntaxError as error:
-        raise UserError(f"position.file={path} is not valid Python (line {error.lineno}): {error.msg}") from error
-    light = ast.Module(list(_light_parts(tree)), type_ignores=[])
+    if file is not None:
+        return _own_config_class(name, path)
+    light = ast.Module(list(_light_parts(ast.parse(path.read_text(encoding="utf-8")))), type_ignores=[])
     namespace: dict[str, Any] = {"__name__": "embedlab.config.settings"}
     exec(compile(light, str(path), "exec", dont_inherit=True), namespace)
-    try:
-        return namespace[f"{camel(name)}Config"]
-    except KeyError:
-        raise UserError(f"{path} defines no class {camel(name)}Config: name it after position.name={name}") from None
+    found: type[PositionConfig] = namespace[f"{camel(name)}Config"]
+    return found
+
+
+def _own_config_class(name: str, path: Path) -> type[PositionConfig]:
+    """Return the config class of a user's file. Raises UserError if it has none that can hold settings."""
+    found = getattr(load(path), f"{camel(name)}Config", None)
+    if found is None:
+        raise UserError(f"{path} defines no class {camel(name)}Config: name it after position.name={name}")
+    if not is_dataclass(found) or (vars(found).get("__annotations__") and "__dataclass_fields__" not in vars(found)):
+        raise UserError(f"{path}: {camel(name)}Config is no dataclass: write @dataclass(slots=True) above it")
+    return found  # type: ignore[return-value]  # the user's
+
+
+def _whole_config_class(name: str, file: str | None) -> type[PositionConfig]:
+    """Return the config class whose `build` finds the rest of its file."""
+    path = source_file(name, file)
+    if file is not None:
+        return _own_config_class(name, path)
+    found: type[PositionConfig] = getattr(importlib.import_module(f"embedlab.positions.{name}"), f"{camel(name)}Config")
+    return found
 
 
 def _light_parts(tree: ast.Module) -> Iterator[ast.stmt]:
@@ -152,15 +171,3 @@ def _is_literal(value: ast.expr) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _import(name: str, file: str | None) -> ModuleType:
-    path = source_file(name, file)
-    if file is None:
-        return importlib.import_module(f"embedlab.positions.{name}")
-    spec = importlib.util.spec_from_file_location(f"embedlab_user_{name}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module

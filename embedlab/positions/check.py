@@ -41,7 +41,7 @@ def register_resolvers() -> None:
 
 
 def run_folder() -> str:
-    """The job's folder; for `--cfg job --resolve`, where there is no job, the one that a run would get."""
+    """Return the job's folder; for `--cfg job --resolve`, where there is no job, the one that a run would get."""
     hydra_config: Any = HydraConfig.get()
     no_job = OmegaConf.is_missing(hydra_config.runtime, "output_dir")
     return str(hydra_config.run.dir if no_job else hydra_config.runtime.output_dir)

@@ -6,7 +6,7 @@ Imports no torch, so that a wrong setting is reported at once.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from embedlab.config.settings import setting
+from embedlab.config.settings import setting as setting  # so that one import serves a scheme's file
 from embedlab.config.tree import Config
 
 if TYPE_CHECKING:

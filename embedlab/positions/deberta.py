@@ -19,8 +19,10 @@ from torch import Tensor, nn
 
 from embedlab.config.errors import UserError
 from embedlab.config.settings import at_least, setting
-from embedlab.positions.base import Scheme, Site, rows_of_keys, rows_of_queries
+from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.distance_rows import rows_of_keys, rows_of_queries
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)

@@ -18,8 +18,10 @@ from torch import Tensor
 
 from embedlab.config.settings import at_least, setting
 from embedlab.positions import build_from, configure
-from embedlab.positions.base import Composed, Scheme, Site
+from embedlab.positions.base import Scheme
+from embedlab.positions.composed import Composed
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)

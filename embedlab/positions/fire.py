@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from embedlab.config.errors import UserError
 from embedlab.config.settings import at_least, setting
-from embedlab.positions.base import Scheme, Site
+from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)

@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedlab.positions.base import Scheme, Site
+from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)

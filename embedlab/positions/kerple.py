@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embedlab.config.settings import one_of, setting
-from embedlab.positions.base import Scheme, Site
+from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.site import Site
 
 KERNELS = ("log", "power")
 

@@ -15,7 +15,8 @@ from typing import Any
 from embedlab.config.errors import UserError
 from embedlab.config.settings import setting
 from embedlab.positions import build_from, configure
-from embedlab.positions.base import Composed, Scheme
+from embedlab.positions.base import Scheme
+from embedlab.positions.composed import Composed
 from embedlab.positions.config import PositionConfig, Shape
 
 

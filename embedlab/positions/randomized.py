@@ -19,8 +19,9 @@ from torch import Tensor
 from embedlab.config.errors import UserError
 from embedlab.config.settings import at_least, one_of, setting
 from embedlab.positions import build_from, configure
-from embedlab.positions.base import Composed, Site, square
+from embedlab.positions.composed import Composed
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.site import Site, square
 
 WITHOUT_POSITIONS = ("none", "cope", "forgetting", "path")  # they read only the order of tokens
 EVALUATE = ("plain", "drawn")

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from embedlab.config.settings import check_base, setting
-from embedlab.positions.base import Scheme, Site
+from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)

@@ -16,9 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embedlab.config.settings import at_least, check_base, setting
-from embedlab.positions.base import Scheme, Site, rows_of_queries
+from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.distance_rows import rows_of_queries
 from embedlab.positions.sinusoidal import sinusoids
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)

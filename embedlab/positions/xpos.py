@@ -15,9 +15,10 @@ from torch import Tensor
 
 from embedlab.config.errors import UserError
 from embedlab.config.settings import check_base, setting
-from embedlab.positions.base import Scheme, Site
+from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
 from embedlab.positions.rotary import turn
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)

@@ -3,12 +3,14 @@
 import contextlib
 import hashlib
 import json
+import sys
+import sysconfig
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from embedlab.config.settings import as_yaml
 from embedlab.config.tree import Config
 from embedlab.runs.atomic_write import atomic_write
 
@@ -66,13 +68,37 @@ def _read(path: Path) -> dict[str, Any] | None:
         return None
 
 
+def is_beside(path: Path, file: Path) -> bool:
+    """Whether a source file belongs to the user's `file`: it is that, or lies in its folder or below.
+
+    Installed packages do not, wherever the environment lies, nor does ours: `file` may lie in a checkout.
+    """
+    path = path.resolve()
+    foreign = (Path(__file__).parents[1], Path(sysconfig.get_path("stdlib")))
+    installed = "site-packages" in path.parts or any(path.is_relative_to(folder) for folder in foreign)
+    return path.is_relative_to(file.resolve().parent) and not installed
+
+
+def _beside(file: Path) -> Iterator[str]:
+    """Yield the sources of the modules beside the user's `file` that this process has imported, as a rule for it."""
+    whole = file.resolve()
+    for name, module in list(sys.modules.items()):
+        source = getattr(module, "__dict__", {}).get("__file__")
+        if not isinstance(source, str) or not source.startswith(str(whole.parent)) or name == "__main__":
+            continue
+        if Path(source) != whole and is_beside(Path(source), file):
+            yield str(file.parent / Path(source).relative_to(whole.parent))
+
+
 def hash_files(config: Config) -> dict[str, str]:
-    """Return {path: sha256} of the user's own files that affect the results: schemes and a token table.
+    """Return {path: sha256} of the user's own files that affect the results: schemes, the modules that they import from
+    their own folders, and a token table.
 
     The paths are those of the settings. A file that cannot be read is excluded: the code that needs it reports it.
     """
-    settings = asdict(config)
+    settings = as_yaml(config)
     paths = [path for key in ("position", "task") for path in _files_in(settings.get(key))]
+    paths += [beside for path in paths for beside in _beside(Path(path).expanduser())]
     paths += filter(None, [config.model.token_table.path])
     found = {}
     for path in paths:

@@ -7,12 +7,12 @@ import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from embedlab.config.errors import UserError
+from embedlab.config.errors import OwnCodeError, UserError
+from embedlab.config.settings import as_yaml
 from embedlab.config.tree import Config
 from embedlab.runs.ownership import ERROR, LOCK, RUNNING
 from embedlab.runs.results import Results
@@ -81,7 +81,7 @@ def read_finished(folder: Path, config: Config, remedy: str) -> Results | None:
         then = deciding_settings(results["config"])
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} cannot be read ({error}): move the folder away to run the job again") from error
-    now = json.loads(json.dumps(deciding_settings(asdict(config))))
+    now = json.loads(json.dumps(deciding_settings(as_yaml(config))))
     if changed := differences(then, now):
         raise UserError(f"{folder} was finished with other settings ({'; '.join(changed[:3])}): {remedy}")
     return results
@@ -105,7 +105,7 @@ def was_killed(folder: Path) -> bool:
 
 def write_error(folder: Path, error: Exception) -> str:
     """Write error.txt, with the traceback unless it is a UserError, and return the error in one line."""
-    if isinstance(error, UserError):
+    if isinstance(error, UserError) and not isinstance(error, OwnCodeError):
         line, content = str(error).splitlines()[-1], f"{error}\n"
     else:
         line = f"{type(error).__name__}: {error}".splitlines()[0][:300]

@@ -13,7 +13,7 @@ from embedlab.config.errors import UserError
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def full_disk(error: BaseException | None) -> OSError | None:
+def find_full_disk_error(error: BaseException | None) -> OSError | None:
     """Return the system's error if a full disk (or a quota) caused `error`, else None."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in FULL:
@@ -37,14 +37,14 @@ def report_full_disk(folder: Path) -> Iterator[None]:
     hook, raises = threading.excepthook, logging.raiseExceptions
 
     def quiet(thread: Any) -> None:
-        if full_disk(thread.exc_value) is None:
+        if find_full_disk_error(thread.exc_value) is None:
             hook(thread)
 
     threading.excepthook, logging.raiseExceptions = quiet, False
     try:
         yield
     except Exception as error:
-        if isinstance(error, UserError) or (full := full_disk(error)) is None:
+        if isinstance(error, UserError) or (full := find_full_disk_error(error)) is None:
             raise
         raise UserError(message(full, folder)) from error
     finally:

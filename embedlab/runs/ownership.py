@@ -39,7 +39,7 @@ SECONDS = 2  # by which the clock of a file system or another library may lag be
 
 def check_folder(folder: Path) -> None:
     """Raise UserError if the folder holds files that no run of embedlab wrote. Write nothing."""
-    if names := foreign(folder):
+    if names := find_foreign_files(folder):
         shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
         raise UserError(
             f"{folder} holds files that no run of embedlab wrote ({shown}): give a new or an empty folder, "
@@ -51,10 +51,10 @@ def check_sweep(folder: Path) -> None:
     """Raise UserError if the sweep's folder holds a multirun.yaml of another program. Jobs have their own folders."""
     path = folder / SWEEP
     if path.exists() and OUR_HYDRA not in path.read_bytes():
-        raise UserError(f"{path} is of another program, and a sweep writes its own there: give sweep_name=ANOTHER")
+        raise UserError(f"{path} belongs to another program, and a sweep would overwrite it: give sweep_name=ANOTHER")
 
 
-def foreign(folder: Path) -> list[str]:
+def find_foreign_files(folder: Path) -> list[str]:
     """Return the names of files that no run wrote; [] if the folder is missing, empty or a run's own.
 
     In a run's own folder, files that the user added later are not counted.
@@ -74,9 +74,13 @@ def is_marked(folder: Path) -> bool:
     return bool(lines) and lines[0] == MADE_BY
 
 
-def claim(folder: Path) -> None:
-    """Mark the folder as a run's. Raises UserError if it holds files that no run wrote."""
-    check_folder(folder)
+def claim(folder: Path, checked: bool = False) -> None:
+    """Mark the folder as a run's. Raises UserError if it holds files that no run wrote.
+
+    A command that has `checked` the folder before Hydra wrote its log there need not prove that the log is its own.
+    """
+    if not checked:
+        check_folder(folder)
     if not is_marked(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MARK).write_text(json.dumps(MADE_BY) + "\n", encoding="utf-8")

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 from yaml import YAMLError
 
 from embedlab.config.errors import UserError
+from embedlab.config.explain import suggest
 from embedlab.config.overrides import override
 from embedlab.config.paths import absolute_paths, with_values
+from embedlab.config.program import lists_all
 from embedlab.config.tree import CONF, GROUPS, Config
 
 
@@ -40,6 +42,8 @@ def read_config(folder: Path, overrides: Sequence[str] = ()) -> DictConfig:
         try:
             given = OmegaConf.from_dotlist([text])
             cfg = OmegaConf.merge(cfg, with_values(given, absolute_paths(given, Path.cwd())))
+        except ConfigKeyError as error:
+            raise UserError(f"{text} names no setting{suggest(text)}: {lists_all()}") from error
         except (OmegaConfBaseException, YAMLError) as error:
             raise UserError(f"{text}: {_first_line(error)}") from error
     assert isinstance(cfg, DictConfig)

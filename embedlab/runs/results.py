@@ -110,8 +110,10 @@ class PositionLens(TypedDict):
     """Attention by distance."""
 
     windows: Annotated[int, Key("windows of test text that were measured", "windows")]
-    logits: Annotated[Heads, Key("[layer][head][distance]: mean logit of a key so far back; null if none is finite")]
-    weights: Annotated[Heads, Key("[layer][head][distance]: mean attention weight of a key so far back")]
+    logits: Annotated[
+        Heads, Key("[layer][head][distance]: mean logit of keys at this distance; null if none is finite")
+    ]
+    weights: Annotated[Heads, Key("[layer][head][distance]: mean attention weight of keys at this distance")]
 
 
 class CloserLook(TypedDict):

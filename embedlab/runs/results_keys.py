@@ -33,14 +33,14 @@ def fields(declaration: type) -> Iterator[tuple[str, Any, Key]]:
         yield name, kind, key
 
 
-def declared(declaration: type = Results, prefix: str = "") -> Iterator[Declared]:
+def get_declared_keys(declaration: type = Results, prefix: str = "") -> Iterator[Declared]:
     """Yield every key, the keys of a nested dictionary after the key that holds it."""
     for name, kind, key in fields(declaration):
         path = prefix + name
         yield Declared(path, in_words(kind), key)
         inner, entries = nested(kind)
         if inner is not None:
-            yield from declared(inner, f"{path}{entries}.")
+            yield from get_declared_keys(inner, f"{path}{entries}.")
 
 
 def nested(kind: Any) -> tuple[type | None, str]:
@@ -76,13 +76,13 @@ def in_words(kind: Any) -> str:
 @cache
 def units() -> dict[str, str]:
     """Return {path: unit}, list entries without their brackets: `extrapolation.loss`."""
-    return {found.path.replace("[]", ""): found.key.unit for found in declared()}
+    return {found.path.replace("[]", ""): found.key.unit for found in get_declared_keys()}
 
 
 def key_table() -> str:
     """Return all keys as a Markdown table."""
     lines = ["| key | type | unit | meaning |", "|---|---|---|---|"]
-    for found in declared():
+    for found in get_declared_keys():
         cells = (f"`{found.path}`", found.kind, found.key.unit, found.key.about.replace("|", "\\|"))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from embedlab.runs.full_disk import full_disk
+from embedlab.runs.full_disk import find_full_disk_error
 
 LOG = "looking.log"  # for each failure one line that names it, then the indented traceback
 MOST = 300  # characters of the line that names a failure
@@ -25,7 +25,7 @@ def log_view_failure(folder: Path, what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if full_disk(error) or isinstance(error, BrokenPipeError):
+        if find_full_disk_error(error) or isinstance(error, BrokenPipeError):
             raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         line = f"{what} failed ({reason})"[:MOST]

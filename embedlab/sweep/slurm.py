@@ -88,7 +88,7 @@ def launch(launcher: SlurmLauncher, overrides: Sequence[Sequence[str]], first: i
 
 def submit(launcher: SlurmLauncher, overrides: Sequence[Sequence[str]], first: int, living: list[str]) -> SlurmJobs:
     """Return a Slurm job for each: that of an earlier command if there is one, else one of a new array."""
-    jobs = submitted_before(launcher.params["submitit_folder"], living)
+    jobs = find_submitted(launcher.params["submitit_folder"], living)
     new = [(i, one) for i, one in enumerate(overrides, first) if key(one) not in jobs]
     if new:
         # the job's process can import hydra-submitit-launcher's own class, but not ours
@@ -115,7 +115,7 @@ def executor(params: dict[str, Any]) -> AutoExecutor:
     return made
 
 
-def submitted_before(folder: str, living: list[str]) -> dict[tuple[str, ...], Job[JobReturn]]:
+def find_submitted(folder: str, living: list[str]) -> dict[tuple[str, ...], Job[JobReturn]]:
     """Return this sweep's jobs among the user's `living` ones, by their overrides, which their pickles hold."""
     found: dict[tuple[str, ...], Job[JobReturn]] = {}
     for job_id in living:
@@ -162,5 +162,5 @@ def collect_result(job: Job[JobReturn]) -> JobReturn:
         if errors := [line for line in (job.stderr() or "").splitlines() if "error:" in line]:
             reason += f" ({errors[-1]})"
     failed = JobReturn()
-    failed.status, failed._return_value = JobStatus.FAILED, EndedError(f"{reason}; log: {job.paths.stderr}")
+    failed.status, failed.return_value = JobStatus.FAILED, EndedError(f"{reason}; log: {job.paths.stderr}")
     return failed

@@ -17,8 +17,8 @@ from embedlab.config.overrides import override
 from embedlab.config.paths import absolute_paths, with_values
 from embedlab.data.finished import finished_results
 from embedlab.positions.check import check_config
-from embedlab.runs import folder as job
-from embedlab.runs.full_disk import full_disk, message
+from embedlab.runs import folder as run_folder
+from embedlab.runs.full_disk import find_full_disk_error, message
 from embedlab.runs.ownership import check_folder
 from embedlab.runs.record import JOBS_OWN, computed_values
 from embedlab.runs.signals import exit_at_once, handle_signals
@@ -110,7 +110,7 @@ class Sweeper(BasicSweeper):
         with open_dict(cfg):
             cfg.hydra.job.id = cfg.hydra.job.num = number - 1
         HydraConfig.instance().set_config(cfg)
-        folder = self.top / job.fit_subdir(str(cfg.hydra.sweep.subdir))
+        folder = self.top / run_folder.fit_subdir(str(cfg.hydra.sweep.subdir))
         with read_write(cfg.hydra.runtime), open_dict(cfg):
             cfg.hydra.runtime.output_dir = str(folder)
         HydraConfig.instance().set_config(cfg)
@@ -127,7 +127,7 @@ class Sweeper(BasicSweeper):
                 del cfg["hydra"]
             try:
                 whole = absolute_paths(cfg, Path(self.config.hydra.runtime.cwd))
-                finished_results(folder, check_config(with_values(cfg, whole)), job.OTHER_SWEEP)
+                finished_results(folder, check_config(with_values(cfg, whole)), run_folder.OTHER_SWEEP)
                 one.end("skipped", "finished before")
                 log.info("%s — finished before, skipped", one)
             except UserError as error:
@@ -174,7 +174,7 @@ class Sweeper(BasicSweeper):
     def _record(self, one: Job, result: JobReturn) -> None:
         if result.status == JobStatus.COMPLETED:
             one.end("finished")
-        elif type(error := result._return_value).__name__ == job.FolderInUseError.__name__:
+        elif type(error := result._return_value).__name__ == run_folder.FolderInUseError.__name__:
             one.reason = "another process works on it"
             log.info("%s — another process works on it, looking again at the end", one)
         else:
@@ -182,7 +182,7 @@ class Sweeper(BasicSweeper):
 
     def _after_crash(self, jobs: Sequence[Job], error: Exception) -> None:
         """Set the outcomes of jobs after their launcher, not one of ours, has failed as a whole."""
-        full = full_disk(error)
+        full = find_full_disk_error(error)
         for one in jobs:
             if (one.folder / "results.json").exists():
                 one.end("finished")

@@ -19,6 +19,7 @@ from tensorboard.plugins.hparams import api_pb2, metadata
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
 
 from embedlab import positions
+from embedlab.config.settings import as_yaml
 from embedlab.config.tree import Config, CorpusConfig
 from embedlab.positions.config import PositionConfig
 from embedlab.runs.escaping import visible
@@ -71,7 +72,7 @@ def _column_type(declared: Any) -> type:
 
 def _to_cell(value: Any, declared: Any) -> Value:
     kind = _column_type(declared)
-    cell: Value = kind() if value is None else kind(value)
+    cell: Value = kind() if value is None else kind(as_yaml(value))
     return visible(cell) if isinstance(cell, str) else cell
 
 

@@ -12,7 +12,8 @@ import torch
 from embedlab.data.token_counts import Ids
 from embedlab.data.token_labels import Vocabulary, token_kind, token_label
 from embedlab.evaluation.neighbours import nearest
-from embedlab.positions.base import Scheme, square
+from embedlab.positions.base import Scheme
+from embedlab.positions.site import square
 from embedlab.tensorboard.projector_files import NEXT_POINT, Table
 
 
@@ -25,7 +26,7 @@ def token_table(weight: torch.Tensor, tokenizer: Vocabulary, counts: Ids, ids: I
     vectors = weight.detach()[torch.from_numpy(ids)].float().numpy(force=True)
     labels = [token_label(tokenizer, token) for token in ids.tolist()]
     near = nearest(vectors, np.arange(min(neighbours_of, len(ids))), 5).rows
-    told = [" ".join(labels[row] for row in rows) for rows in near.tolist()]
+    reported = [" ".join(labels[row] for row in rows) for rows in near.tolist()]
     columns: dict[str, Sequence[object]] = {
         "token": labels,
         "kind": [token_kind(tokenizer, token) for token in ids.tolist()],
@@ -34,8 +35,8 @@ def token_table(weight: torch.Tensor, tokenizer: Vocabulary, counts: Ids, ids: I
         "bytes": [len(tokenizer.token_bytes(token)) for token in ids.tolist()],
         "id": ids.tolist(),
     }
-    if told:
-        columns["neighbours"] = told + [""] * (len(ids) - len(told))
+    if reported:
+        columns["neighbours"] = reported + [""] * (len(ids) - len(reported))
     return Table("tokens", vectors, columns)
 
 
@@ -89,11 +90,12 @@ def sum_table(
     """
     if "embed" not in scheme.hooks() or not ids:
         return None
-    positions = torch.linspace(0, scheme.shape.context_length - 1, places, device=_device(scheme)).long().unique()
-    x = weight.detach()[list(ids)].float()[:, None].expand(-1, len(positions), -1)  # (words, places, D)
+    spread = torch.linspace(0, scheme.shape.context_length - 1, places, device=_device(scheme)).long()
+    positions = torch.unique_consecutive(spread)
+    x = weight.detach()[list(ids)].float()[:, None].expand(-1, len(positions), -1)  # (words, positions, D)
     words = [token_label(tokenizer, token) for token in ids for _ in positions]
     where = positions.tolist() * len(ids)
-    labels = [f"{word}@{place}" for word, place in zip(words, where, strict=True)]
+    labels = [f"{word}@{position}" for word, position in zip(words, where, strict=True)]
     table = _line("tokens at positions", scheme.embed(x, square(positions)).flatten(0, 1), labels)
     ends = {row for row in range(len(where)) if (row + 1) % len(positions) == 0}
     following = ["" if row in ends else row + 1 for row in range(len(where))]

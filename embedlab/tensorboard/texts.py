@@ -1,6 +1,5 @@
 """Texts for TensorBoard: the run's settings, nearest neighbours of frequent words, and continuations by the model."""
 
-from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
@@ -9,7 +8,7 @@ import torch
 from lightning import Trainer
 from omegaconf import OmegaConf
 
-from embedlab.config.settings import at_least
+from embedlab.config.settings import as_yaml, at_least
 from embedlab.data.token_counts import count_tokens, most_frequent_first
 from embedlab.data.token_labels import token_kind, token_label
 from embedlab.evaluation.loss import evaluating
@@ -37,7 +36,7 @@ class Texts(ViewCallback):
 
     def on_fit_start(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
         if (writer := summary_writer(trainer)) is not None:
-            writer.add_text("config", code(OmegaConf.to_yaml(asdict(module.config))))
+            writer.add_text("config", code(OmegaConf.to_yaml(as_yaml(module.config))))
 
     def on_train_end(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
         if (writer := summary_writer(trainer)) is None:

@@ -3,7 +3,6 @@
 import logging
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import lightning
@@ -12,6 +11,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from embedlab.config.errors import UserError
 from embedlab.config.program import command_line
+from embedlab.config.settings import as_yaml
 from embedlab.config.tree import Config
 from embedlab.data.datamodule import TextData
 from embedlab.model.embeddings import LanguageModel
@@ -122,14 +122,14 @@ def find_checkpoint_to_resume(config: Config, folder: Path, inputs: Inputs) -> P
             f"{path} cannot be resumed from: it is another program's or was saved with callbacks.last=null by "
             "embedlab 0.2.0: start a new run"
         )
-    if changed := differences(state["config"], deciding_settings(asdict(config))):
+    if changed := differences(state["config"], deciding_settings(as_yaml(config))):
         raise UserError(
             f"{folder} was started with other settings ({'; '.join(changed[:3])}): "
             "give those settings, or another folder"
         )
     if changed := inputs.changes_since(state.get("corpus_sha256"), state.get("files")):
         raise UserError(
-            f"{folder} was started with what has changed since ({'; '.join(changed[:3])}): "
+            f"{folder} cannot be resumed: its text or files have changed since it started ({'; '.join(changed[:3])}): "
             "restore the old content to resume it, or give another folder"
         )
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
@@ -161,7 +161,7 @@ def collect_results(
     results: Results = {
         "schema": SCHEMA,
         "seed": config.seed,
-        "config": asdict(config),
+        "config": as_yaml(config),
         "position": config.position.name,
         "parameters": module.model.parameter_counts(),
         **measured,  # type: ignore[typeddict-item,unused-ignore]  # with mypy --strict: it might hold more keys

@@ -45,7 +45,7 @@ def scores_table(results: Results) -> Table:
         table.add_row(f"model, {split}", *cells)
     bits, nats = results["val"]["bits_per_byte"], results["val"]["loss"]
     for name, label in BASELINES.items():
-        if results["baselines"] is not None:  # not measured for a diverged run
+        if results["baselines"] is not None:  # not measured for a diverged run, or failed
             loss = results["baselines"][name]
             scaled = loss * bits / nats if bits and nats else None  # a loss of 0 does not give bytes per token
             table.add_row(label, _number(loss, 3), _number(math.exp(loss), 1), _number(scaled, 3))

@@ -9,7 +9,7 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
-from embedlab.runs.full_disk import full_disk
+from embedlab.runs.full_disk import find_full_disk_error
 from embedlab.training.resume.checkpoints import AtomicCheckpointIO
 
 IGNORED_WARNINGS = (  # Lightning's, of what is intended here
@@ -56,7 +56,7 @@ def _instantiate_all(group: str, nodes: dict[str, Any]) -> list[Any]:
         try:
             made.append(instantiate(node))
         except Exception as error:  # a class may raise anything for its settings
-            if full_disk(error):
+            if find_full_disk_error(error):
                 raise
             raise UserError(f"{group}.{name} cannot be made: {_reason(error)}") from error
     return made

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "compare"))
-import synthetic
+from tests.compare import synthetic
 
 
 @pytest.mark.parametrize("widths", [[16, 32, 64, 128, 256], [64]], ids=["60 settings", "12 settings"])

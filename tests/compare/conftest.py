@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import synthetic
 
 from embedlab.compare import reading
 from embedlab.compare.comparison import Comparison, compare
 from embedlab.compare.finished_run import Run
+from tests.compare import synthetic
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import synthetic
 
 from embedlab.compare.__main__ import FINE, PARTLY, USAGE, main
+from tests.compare import synthetic
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import synthetic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from embedlab.compare.charts.all_charts import charts, style_of
 from embedlab.compare.comparison import Comparison, compare
 from embedlab.compare.finished_run import clean, number
 from embedlab.config.errors import UserError
+from tests.compare import synthetic
 
 
 def kinds(*folders: Path) -> tuple[int, list[str]]:
@@ -171,7 +171,7 @@ def compared_with(folder: Path, found: dict[str, Any]) -> Comparison | None:
         comparison = compare(runs, excluded)
     except UserError:
         return None
-    comparison.notes = fairness.notes(comparison)
+    comparison.notes = fairness.find_unequal_treatment(comparison)
     outputs.prepare_folder(folder / "comparison")
     outputs.write_tables(comparison, folder / "comparison", fairness.refusals(comparison), [])
     return comparison

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import synthetic
 
 from embedlab.compare.__main__ import main
+from tests.compare import synthetic
 
 pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import synthetic
 from rich.console import Console
 from scipy import stats
 
@@ -18,6 +17,7 @@ from embedlab.compare.finished_run import Run
 from embedlab.compare.varying import add_short_keys, find_varying
 from embedlab.compare.verdict import verdict
 from embedlab.config.errors import UserError
+from tests.compare import synthetic
 
 Runs = Callable[..., list[Run]]
 
@@ -74,7 +74,7 @@ def test_keys_that_vary_are_found_except_those_that_cannot_affect_a_score(runs_o
 
 def test_settings_that_change_only_together_are_noted(runs_of: Runs) -> None:
     found = compare(runs_of(synthetic.results("none", 1, lr=1e-3), synthetic.results("rotary", 1, lr=2e-3)))
-    found.notes = fairness.notes(found)
+    found.notes = fairness.find_unequal_treatment(found)
     assert found.by == ["position"]
     assert any("position changes together with optimizer.lr" in note for note in found.notes)
 
@@ -112,7 +112,7 @@ def test_averaging_over_widths_counts_seeds_and_pairs_only_shared_cells(runs_of:
     assert none.mean.mean == pytest.approx(2.51)
     assert rotary.difference is not None
     assert rotary.difference.mean == pytest.approx(-0.515)  # at width 64 alone
-    found.notes = fairness.notes(found)
+    found.notes = fairness.find_unequal_treatment(found)
     assert any("not every row has every model.embedding_dim" in note for note in found.notes)
 
 
@@ -138,7 +138,7 @@ def test_learning_rate_is_chosen_by_validation_never_by_test(runs_of: Runs) -> N
     assert rotary.mean.mean == pytest.approx(2.0)
     assert rotary.tuned == (("optimizer.lr", 2e-3),)
     assert len(rotary.tried) == 2
-    found.notes = fairness.notes(found)
+    found.notes = fairness.find_unequal_treatment(found)
     assert any("more tries favour" in note for note in found.notes)
     assert "optimizer.lr" in compare(runs_of(*runs), by=["position", "optimizer.lr"]).by
 
@@ -155,7 +155,7 @@ def test_a_bias_scale_is_tuned_like_the_learning_rate(runs_of: Runs) -> None:
     assert t5.tuned == (("optimizer.lr", 2e-3), ("position.scale", 8.0))
     assert t5.spread == pytest.approx(1.01 * 0.3)  # the synthetic validation score is 1.01 times the test score
     assert t5.mean.mean == pytest.approx(2.1)
-    notes = fairness.notes(found)
+    notes = fairness.find_unequal_treatment(found)
     assert any("every row was tried 4 times, but not all at the same values" in note for note in notes)
     assert not any("more tries favour" in note for note in notes)
     assert len(compare(runs_of(*runs), by=["position", "position.scale"]).rows) == 3
@@ -168,10 +168,10 @@ def test_a_diverged_run_is_listed_and_noted_beside_the_mean(runs_of: Runs) -> No
     found = compare(runs)
     assert [(item.kind, item.path) for item in found.excluded] == [("metric", "run4")]
     assert next(row for row in found.rows if row.label == "rotary").without_number == 1
-    assert any("1 of 3 runs gave no finite number" in note for note in fairness.notes(found))
+    assert any("1 of 3 runs gave no finite number" in note for note in fairness.find_unequal_treatment(found))
 
 
-def other_corpus(results: dict, sha: str = "cd" * 32) -> dict:  # type: ignore[type-arg]
+def other_corpus(results: dict, sha: str = "cd" * 32) -> dict:
     results["corpus"]["sha256"] = sha
     return results
 
@@ -217,7 +217,7 @@ def test_unequal_treatment_is_noted(runs_of: Runs) -> None:
     runs[2]["git"] = {"commit": "fedcba", "dirty": True}
     runs[2]["cautions"] = ["rotary with one head"]
     found = compare(runs_of(*runs))
-    notes = " | ".join(fairness.notes(found))
+    notes = " | ".join(fairness.find_unequal_treatment(found))
     for word in (
         "parameter counts differ",
         "windows differ in length",
@@ -324,12 +324,12 @@ def test_seeds_outside_the_pairs_are_reported_everywhere(runs_of: Runs, tmp_path
     assert rotary.difference is not None
     assert (rotary.difference.method, rotary.difference.n) == ("paired", 2)
     assert (rotary.unpaired, rotary.unpaired_baseline) == ([7], [1])
-    found.notes = fairness.notes(found)
+    found.notes = fairness.find_unequal_treatment(found)
     note = "the pairs exclude 2 (7 of rotary; 1 of none)"
     assert any(note in one for one in found.notes)
     console = Console(width=160, file=io.StringIO())
     terminal_table.show(found, [], console)
-    assert note in " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+    assert note in " ".join(console.file.getvalue().split())
     outputs.prepare_folder(tmp_path)
     outputs.write_tables(found, tmp_path, [], [])
     rows = {row["setting"]: row for row in json.loads((tmp_path / "comparison.json").read_text())["rows"]}
@@ -344,7 +344,7 @@ def test_seeds_outside_the_pairs_are_reported_everywhere(runs_of: Runs, tmp_path
 def test_no_seed_is_outside_pairs_if_all_or_none_are_paired(runs_of: Runs, seeds: dict[str, tuple[int, ...]]) -> None:
     found = compare(runs_of(*(synthetic.results(name, seed) for name, each in seeds.items() for seed in each)))
     assert [row.outside_pairs for row in found.rows] == ["", ""]
-    assert not any("the pairs exclude" in note for note in fairness.notes(found))
+    assert not any("the pairs exclude" in note for note in fairness.find_unequal_treatment(found))
 
 
 def test_one_shared_seed_excludes_the_others(runs_of: Runs) -> None:
@@ -353,7 +353,7 @@ def test_one_shared_seed_excludes_the_others(runs_of: Runs) -> None:
     assert rotary.outside_pairs == "2 of rotary"
 
 
-def with_files(results: dict, **files: str) -> dict:  # type: ignore[type-arg]
+def with_files(results: dict, **files: str) -> dict:
     results["files"] = {path: sha * 32 for path, sha in files.items()}
     return results
 

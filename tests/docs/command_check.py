@@ -11,7 +11,7 @@ from embedlab import evaluate, export
 from embedlab.compare.__main__ import make_parser as compare_parser
 from embedlab.positions.check import check_config
 from tests.conftest import ROOT
-from tests.docs.settings import composed, is_sweep
+from tests.docs.known_settings import composed, is_sweep
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -38,7 +38,7 @@ def check_compare(words: list[str]) -> None:
 
 def check_evaluate(words: list[str]) -> None:
     settings = [word for word in words[1:] if word != "--help"]
-    assert all(word.startswith(evaluate.OPEN) for word in settings)
+    assert all(word.startswith(evaluate.CHANGEABLE) for word in settings)
     composed(settings, sweep=False)
     refused(evaluate.main, words)
 

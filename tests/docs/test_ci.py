@@ -44,19 +44,19 @@ def system_packages(machine: Path, **environment: str) -> tuple[str, str]:
 
 
 def test_nothing_is_installed_unasked(machine: Path) -> None:
-    told, asked = system_packages(machine)
+    output, asked = system_packages(machine)
     assert asked == ""
-    assert [line.split(":")[0] for line in told.splitlines()] == ["no chromium", "no sbatch"]
-    assert "tests marked browser will be skipped" in told
-    assert "tests/sweep/test_slurm.py will be skipped" in told
+    assert [line.split(":")[0] for line in output.splitlines()] == ["no chromium", "no sbatch"]
+    assert "tests marked browser will be skipped" in output
+    assert "tests/sweep/test_slurm.py will be skipped" in output
 
 
 @pytest.mark.parametrize("asking", [{"CI": "true"}, {"EMBEDLAB_SYSTEM_PACKAGES": "install"}], ids=str)
 def test_installed_where_asked(machine: Path, asking: dict[str, str]) -> None:
-    told, asked = system_packages(machine, **asking)
+    output, asked = system_packages(machine, **asking)
     installed = [line for line in asked.splitlines() if line.startswith("install")]
     assert installed == [f"install -y -qq {packages}" for packages in PACKAGES]
-    assert "no chromium" in told  # apt-get brought nothing, which is not held back
+    assert "no chromium" in output  # apt-get brought nothing, which is not held back
 
 
 def test_what_is_there_is_not_installed(machine: Path) -> None:

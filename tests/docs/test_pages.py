@@ -10,8 +10,8 @@ import pytest
 from embedlab import positions
 from tests.conftest import ROOT
 from tests.docs.command_check import KNOWN, check
+from tests.docs.known_settings import PLACEHOLDER, known_keys, unknown
 from tests.docs.pages import PAGES, README, TUTORIAL, anchors, blocks, links, spans, table
-from tests.docs.settings import PLACEHOLDER, known_keys, unknown
 
 CONTRIBUTING = ROOT / "docs" / "contributing.md"
 # field-reports.md names wrong settings on purpose, changelog.md those of other versions

@@ -10,7 +10,7 @@ from embedlab import positions
 from embedlab.config.tree import Config
 from embedlab.evaluation.lens import Watched, mean_by_distance, position_lens
 from embedlab.model.embeddings import LanguageModel
-from embedlab.positions.base import square
+from embedlab.positions.site import square
 
 V, T, H = 17, 8, 2
 TINY = ("model.embedding_dim=16", f"model.n_heads={H}", f"data.context_length={T}", "model.init_std=0.3")
@@ -39,7 +39,7 @@ def test_alibi_shows_its_slopes(make_config: Callable[..., Config]) -> None:
     """With queries of zero the logits are ALiBi's own: -1/16 and -1/256 a token for two heads."""
     config = make_config(*TINY, "position=alibi")
     model = LanguageModel(config, V)
-    for block in model.head.blocks:  # type: ignore[union-attr]  # an attention head
+    for block in model.head.blocks:  # an attention head
         block.attention.qkv.weight.data[:16] = 0
     lens = position_lens(model, IDS, config)
     assert lens is not None
@@ -53,7 +53,7 @@ def test_first_layer_against_loops(make_config: Callable[..., Config]) -> None:
     model = LanguageModel(config, V)
     lens = position_lens(model, IDS, config)
     assert lens is not None
-    attention, norm = model.head.blocks[0].attention, model.head.blocks[0].norm1  # type: ignore[union-attr,index]
+    attention, norm = model.head.blocks[0].attention, model.head.blocks[0].norm1
     logits: dict[tuple[int, int], list[float]] = {}
     weights: dict[tuple[int, int], list[float]] = {}
     with torch.no_grad():

@@ -30,7 +30,7 @@ def test_against_one_window_at_a_time(make_config: Callable[..., Config]) -> Non
         for start, row in zip(starts, keys, strict=True):
             window = [int(token) for token in IDS[start : start + L]]
             n = max(0, L - keep)
-            window[:n] = [window[i] for i in sorted(range(n), key=lambda i, row=row: row[i])]  # type: ignore[misc]
+            window[:n] = [window[i] for i in sorted(range(n), key=lambda i, row=row: row[i])]
             with torch.no_grad():
                 logits = model.logits(torch.tensor([window]))[0, -1]
             total -= float(torch.log_softmax(logits.double(), -1)[int(IDS[start + L])])

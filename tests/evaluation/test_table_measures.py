@@ -73,7 +73,7 @@ def test_similarity_by_distance() -> None:
 
 
 def test_neighbours_of_the_most_frequent_letters(make_config: Callable[..., Config]) -> None:
-    tokenizer = load_tokenizer(TokenizerConfig("bytes", None), cache_dir=None)  # type: ignore[arg-type]  # reads none
+    tokenizer = load_tokenizer(TokenizerConfig("bytes", None), cache_dir=None)  # reads none
     config = make_config("tokenizer=bytes", "position=learned", "model.embedding_dim=16", "data.context_length=8")
     model = LanguageModel(config, tokenizer.vocab_size)
     weight = model.tokens.weight.data
@@ -92,6 +92,6 @@ def test_neighbours_of_the_most_frequent_letters(make_config: Callable[..., Conf
 
 def test_a_scheme_without_a_table(make_config: Callable[..., Config]) -> None:
     config = make_config("tokenizer=bytes", "position=none", "model.embedding_dim=16", "data.context_length=8")
-    tokenizer = load_tokenizer(config.tokenizer, cache_dir=None)  # type: ignore[arg-type]  # reads none
+    tokenizer = load_tokenizer(config.tokenizer, cache_dir=None)  # reads none
     model = LanguageModel(config, tokenizer.vocab_size)
     assert measure_tables(model, np.arange(20, dtype=np.uint8), tokenizer)["position"] is None

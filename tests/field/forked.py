@@ -41,7 +41,7 @@ def _main(arguments: list[str], folder: str, log: str) -> None:
     with open(log, "wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    sys.stdout.reconfigure(line_buffering=True)
     warnings.resetwarnings()
     sys.argv = ["train.py", *arguments]
     cli.main()

@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from embedlab import positions
 from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
-from embedlab.config.help import setting_names, settings_help
+from embedlab.config.help import object_settings, setting_names, settings_help
 from embedlab.config.tree import CONF
 from embedlab.positions.check import check_config, register
 from embedlab.sweep.composing import Composer
@@ -37,7 +37,8 @@ def keys() -> list[tuple[str, ...]]:
         listed = settings_help(positions.config_class(scheme)).splitlines()
         own = {line.split()[0] for line in listed if line.split()[0].startswith("position.")}
         found += [(f"position={scheme}", name) for name in sorted(own)]
-    return found
+    inner = object_settings("trainer/default", "callbacks/default", "logger/tensorboard")
+    return [*found, *((name,) for name in inner)]
 
 
 def composer() -> Callable[[Sequence[str]], str | None]:

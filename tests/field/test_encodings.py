@@ -31,7 +31,7 @@ def test_streams_take_any_text(monkeypatch: pytest.MonkeyPatch, encoding: str, t
     monkeypatch.setattr(sys, "stdout", out)
     accept_any_text()
     print(text, flush=True)
-    assert out.buffer.getvalue() == text.encode(encoding, "backslashreplace") + os.linesep.encode()  # type: ignore[attr-defined]
+    assert out.buffer.getvalue() == text.encode(encoding, "backslashreplace") + os.linesep.encode()
 
 
 @given(ANY)
@@ -95,7 +95,7 @@ def test_a_run_with_a_text_of_another_alphabet(tmp_path: Path) -> None:
 def test_a_folder_that_python_cannot_decode_is_one_line(
     tmp_path: Path, folder: str, environment: dict[str, str], sweep: list[str]
 ) -> None:
-    """TensorBoard could not write there; it would tell so by a traceback."""
+    """TensorBoard could not write there; it would print a traceback."""
     done = command("train", tmp_path, *sweep, f"output_dir={folder}", **environment)
     assert (done.returncode, said(done).count("\n")) == (1, 1)
     assert said(done).startswith("error: ") and "PYTHONUTF8=1" in said(done)

@@ -102,7 +102,7 @@ def test_a_mistake_removes_only_folders_that_the_command_made(here: Path, refusa
 
 def test_a_sweep_overwrites_nobodys_multirun_yaml(here: Path, refusal: Callable[..., str]) -> None:
     (here / "multirun.yaml").write_text("of: another program\n")
-    assert "multirun.yaml is of another program" in refusal("-m", "seed=1,2", "hydra.sweep.dir=.")
+    assert "multirun.yaml belongs to another program" in refusal("-m", "seed=1,2", "hydra.sweep.dir=.")
     assert files(here) == {"multirun.yaml": b"of: another program\n"}
 
 

@@ -11,6 +11,7 @@ import pytest
 from embedlab import evaluation
 from embedlab.config.tree import Config
 from embedlab.evaluation import measure
+from embedlab.evaluation.loss import Losses
 from embedlab.tensorboard.figures import Figures
 from embedlab.tensorboard.hparams import HParams
 from embedlab.tensorboard.layout import Layout
@@ -71,7 +72,7 @@ def test_every_broken_hook_is_named_and_the_run_is_whole(
     assert log.count("Traceback") == len(HOOKS)  # a hook that fails at every step is logged once
 
 
-@pytest.mark.parametrize("name", ["extrapolation", "order_sensitivity", "tables", "position_lens"])
+@pytest.mark.parametrize("name", ["extrapolation", "order_sensitivity", "tables", "position_lens", "baselines"])
 def test_a_broken_measure_is_null(
     run: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -82,6 +83,21 @@ def test_a_broken_measure_is_null(
     (caution,) = (caution for caution in results["cautions"] if name in caution)
     assert "RuntimeError: broken on purpose" in caution
     assert "broken on purpose" in (tmp_path / "looking.log").read_text()
+
+
+def test_a_broken_loss_by_position_is_null(
+    run: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Losses, "by_position", broken)
+    results = run("callbacks.projector=null")
+    assert results["loss_by_position"] is None and results["test"]["loss"] > 0
+    assert any("loss_by_position" in caution for caution in results["cautions"])
+
+
+def test_each_view_is_guarded_by_its_class() -> None:
+    """Others here replace hooks, so this one asks the shipped ones: `guard` leaves `__wrapped__` behind."""
+    for kind, name in HOOKS:
+        assert hasattr(vars(kind)[name], "__wrapped__"), f"{kind.__name__}.{name}"
 
 
 def test_a_look_that_fails_leaves_the_training_as_it_was(

@@ -78,7 +78,7 @@ def test_resumed_from_another_folder_without_callbacks_last(relative: list[str],
     recorded = record(run)
     done = train(home, r"resume=out\b")
     assert done.returncode == 0 and "was finished before, skipped" in done.stdout, done.stdout
-    recorded = record(run)
+    assert record(run) == recorded
     done = train(home, r"resume=out\b", "trainer.max_steps=20")
     assert done.returncode == 1
     assert "trainer.max_steps=8, now 20" in done.stdout

@@ -106,7 +106,7 @@ def validated(folder: Path) -> list[float]:
 def compared(top: Path) -> Comparison:
     runs, left = reading.read([str(top)])
     found = compare(runs, left)
-    found.notes = fairness.notes(found)
+    found.notes = fairness.find_unequal_treatment(found)
     return found
 
 
@@ -169,15 +169,15 @@ def test_weights_that_another_run_overwrote_are_not_measured(run: Run, tmp_path:
         ("+callbacks.best.mode=max", "chose the weights that are scored, not the lowest val/loss"),
         ("+trainer.fast_dev_run=true", "trainer.fast_dev_run=true uses 1 of all batches"),
         ("+trainer.overfit_batches=2", "trainer.overfit_batches=2 trains on the same few batches"),
-        ("+trainer.limit_train_batches=1", "trainer.limit_train_batches=1 trains on a part"),
-        ("trainer.limit_val_batches=0.5", "trainer.limit_val_batches=0.5 chooses the best weights by a part"),
+        ("+trainer.limit_train_batches=1", "trainer.limit_train_batches=1 trains on only a part"),
+        ("trainer.limit_val_batches=0.5", "trainer.limit_val_batches=0.5 chooses the best weights by only a part"),
         ("+trainer.max_time=00:01:00:00", "trainer.max_time=00:01:00:00 may end training by the clock"),
     ],
 )
 def test_a_run_that_is_not_what_its_score_seems_says_so(run: Run, tmp_path: Path, override: str, caution: str) -> None:
     run("run", override)
     cautions = json.loads((tmp_path / "run" / "results.json").read_text())["cautions"]
-    assert any(caution in told for told in cautions), cautions
+    assert any(caution in message for message in cautions), cautions
 
 
 def test_a_debug_run_stands_in_a_row_of_its_own(run: Run, tmp_path: Path) -> None:
@@ -198,11 +198,12 @@ def test_text_that_changed_is_refused_by_resume_and_skip(
     config = make_config(*settings, f"run_dir={tmp_path}/run")
     assert finished_results(tmp_path / "run", config, "remedy") == results
     write_text(tmp_path / "text.txt", 1)
-    told = rf"changed since \(text: sha256 {then[:12]}, now (?!{then[:12]})[0-9a-f]{{12}}\): restore the old content"
-    with pytest.raises(UserError, match=told):
+    hashes = rf"sha256 {then[:12]}, now (?!{then[:12]})[0-9a-f]{{12}}"
+    message = rf"changed since it started \(text: {hashes}\): restore the old content"
+    with pytest.raises(UserError, match=message):
         finished_results(tmp_path / "run", config, "remedy")
     (tmp_path / "run" / "results.json").unlink()  # as if it had been killed in its evaluation
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         run("run")
     write_text(tmp_path / "text.txt", 0)
     assert run("run")["val"] == results["val"]
@@ -210,7 +211,7 @@ def test_text_that_changed_is_refused_by_resume_and_skip(
     assert finished_results(tmp_path / "run", config, "remedy") is not None
 
 
-def test_code_that_changed_is_refused_and_told_apart(
+def test_code_that_changed_is_refused_and_kept_apart(
     run: Run, make_config: Callable[..., Config], settings: list[str], tmp_path: Path
 ) -> None:
     mine = tmp_path / "mine.py"
@@ -221,16 +222,16 @@ def test_code_that_changed_is_refused_and_told_apart(
         run(f"none{seed}", "position=none", f"seed={seed}")
     assert list(results["files"]) == [str(mine)]
     mine.write_text(SCHEME + "    tuned = True\n")
-    told = rf"{mine}: sha256 [0-9a-f]{{12}}, now [0-9a-f]{{12}}"
-    with pytest.raises(UserError, match=told):
+    message = rf"{mine}: sha256 [0-9a-f]{{12}}, now [0-9a-f]{{12}}"
+    with pytest.raises(UserError, match=message):
         finished_results(
             tmp_path / "mine2", make_config(*settings, f"run_dir={tmp_path}/mine2", *scheme, "seed=2"), "remedy"
         )
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         evaluate(tmp_path / "mine2", [])
     shutil.copytree(tmp_path / "mine2", tmp_path / "killed")
     (tmp_path / "killed" / "results.json").unlink()
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         run("killed", *scheme, "seed=2")
     shutil.rmtree(tmp_path / "killed")
 

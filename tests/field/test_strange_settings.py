@@ -14,12 +14,12 @@ from tests.field.test_looking import strict
 REFUSED = [
     (["seed=4294967296"], "seed=4294967296 is too large: give at most 4294967295"),
     (["trainer.max_steps=-1"], "trainer.max_steps=-1 never ends: give trainer.max_steps=N"),
-    (["trainer.max_steps=null"], "trainer.max_steps=null is no number"),
-    (["trainer.max_steps=2.5"], "trainer.max_steps=2.5 is no number"),
+    (["trainer.max_steps=null"], "trainer.max_steps=null must be a whole number"),
+    (["trainer.max_steps=2.5"], "trainer.max_steps=2.5 must be a whole number"),
     (["+trainer.limit_train_batches=0"], "trainer.limit_train_batches=0 trains on nothing"),
     (["+trainer.limit_train_batches=0.0"], "trainer.limit_train_batches=0.0 trains on nothing"),
-    (["optimizer.lr=nan"], "optimizer.lr=nan is no finite number"),
-    (["optimizer.weight_decay=inf"], "optimizer.weight_decay=inf is no finite number"),
+    (["optimizer.lr=nan"], "optimizer.lr=nan is not finite"),
+    (["optimizer.weight_decay=inf"], "optimizer.weight_decay=inf is not finite"),
     (["data.num_workers=100000"], "data.num_workers=100000 is too large"),
     (["threads=1000000"], "threads=1000000 is too large"),
     (["model.embedding_dim=1000000000", "model.n_heads=1"], "more than any machine holds"),
@@ -31,7 +31,7 @@ REFUSED = [
         "callbacks.x cannot be made",
     ),
     (["--seed=1"], "--seed=1 is no option: write seed=1"),
-    (["model=3"], "a group's choice is no name"),
+    (["model=3"], "a group's choice must be a name"),
     (["model='${'"], "the settings do not compose"),
 ]
 

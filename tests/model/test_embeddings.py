@@ -8,7 +8,7 @@ import torch
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.model.embeddings import LanguageModel, token_table
-from embedlab.positions.base import square
+from embedlab.positions.site import square
 
 TINY = ("model.embedding_dim=16", "model.n_heads=2", "data.context_length=8")
 

@@ -49,7 +49,7 @@ def test_what_export_writes_comes_back(
 def test_repeated_rows_are_refused(tokenizer: Tokenizer, labels: list[str], tmp_path: Path) -> None:
     """The later one overwrote the earlier one without a word."""
     path = word2vec(tmp_path / "t.txt", f"{len(labels) + 1} {WIDTH}", [*labels, labels[7]])
-    with pytest.raises(UserError, match=rf"stands in lines 9 and {len(labels) + 2}: keep one vector") as caught:
+    with pytest.raises(UserError, match=rf"appears on lines 9 and {len(labels) + 2}: keep one vector") as caught:
         load_table(path, tokenizer, WIDTH)
     assert repr(labels[7]) in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -4,10 +4,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_model import L, TinyModel, some_ids
 from torch import Tensor
 
 from embedlab.positions import names
+from tests.positions.tiny_model import L, TinyModel, some_ids
 
 PAIR = ("你爸妈对我的看法", "我爸妈对你的看法")  # 你 and 我 are exchanged
 

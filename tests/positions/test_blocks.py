@@ -5,16 +5,18 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from test_contract import every_scheme
-from tiny_model import scheme as small_scheme
 from torch import Tensor
 
 from embedlab.evaluation.lens import Watched, join
 from embedlab.model import attention
 from embedlab.model.attention import BLOCK, attend
 from embedlab.positions import build
-from embedlab.positions.base import Scheme, Site, rows_of_keys, rows_of_queries, square
+from embedlab.positions.base import Scheme
+from embedlab.positions.distance_rows import rows_of_keys, rows_of_queries
 from embedlab.positions.forgetting import round_in_parts
+from embedlab.positions.site import Site, square
+from tests.positions.test_contract import every_scheme
+from tests.positions.tiny_model import scheme as small_scheme
 
 B, H, K, LAYERS, LONGEST = 2, 4, 4, 2, 2 * BLOCK + 3
 D = H * K

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from tiny_model import L, TinyModel, scheme, some_ids
 
 from embedlab.config.errors import UserError
 from embedlab.model.attention import attend
-from embedlab.positions.base import Composed, square
+from embedlab.positions.composed import Composed
 from embedlab.positions.config import shape_of
+from embedlab.positions.site import square
+from tests.positions.tiny_model import L, TinyModel, scheme, some_ids
 
 
 def qkv(T: int = L) -> torch.Tensor:

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny_model import N_LAYERS, L, TinyModel, some_ids
 from torch import Tensor
 
 from embedlab.config.errors import UserError
 from embedlab.positions import names
+from tests.positions.tiny_model import N_LAYERS, L, TinyModel, some_ids
 
 # Settings that use another branch of a scheme's code; every scheme also runs with its defaults.
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
@@ -26,7 +26,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("bert_relative", {"scores": "key"}),
     ("cope", {"max_positions": 3}),
 ]
-CASES = [(name, {}) for name in names()] + VARIANTS
+CASES: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in names()] + VARIANTS
 # Schemes whose result depends on the position itself, not only on distances.
 ABSOLUTE = {"learned", "sinusoidal", "scaled_sinusoidal"}
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_model import TinyModel, some_ids
 from torch import Tensor
 
 from embedlab.positions import names
+from tests.positions.tiny_model import TinyModel, some_ids
 
 pytestmark = [
     pytest.mark.gpu,

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from embedlab.model.attention import attend
 from embedlab.positions import build
-from embedlab.positions.base import Scheme, square
+from embedlab.positions.base import Scheme
+from embedlab.positions.site import square
 
 RECORD = json.loads((Path(__file__).parent / "oracles" / "recorded.json").read_text())
 H, T, K, L = 2, 6, 4, 8

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from embedlab.model.attention import attend
 from embedlab.positions import build
-from embedlab.positions.base import Scheme, square
+from embedlab.positions.base import Scheme
+from embedlab.positions.site import square
 
 xt = pytest.importorskip("x_transformers.x_transformers", reason="x-transformers (dev extra) is the oracle here")
 

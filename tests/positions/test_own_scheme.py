@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_model import L, TinyModel, scheme, some_ids
 
 from embedlab import positions
 from embedlab.config.errors import UserError
-from embedlab.positions.base import square
 from embedlab.positions.config import shape_of
+from embedlab.positions.site import square
+from tests.positions.tiny_model import L, TinyModel, scheme, some_ids
 
 OWN = '''
 """Stripes: tokens an even distance away are nearer."""
@@ -79,30 +79,10 @@ def test_mistakes_are_reported(name: str, source: str | None, message: str, tmp_
         positions.configure({"name": name, "file": str(path)})
 
 
-@pytest.mark.parametrize(
-    ("hook", "declared"),
-    [
-        ("embed(self, x, positions)", "embed(self, x, site)"),
-        ("rotate(self, q, k, positions, layer)", "rotate(self, q, k, site)"),
-        ("bias(self, positions, layer)", "bias(self, site)"),
-        ("score(self, q, k, x, logits, positions, layer)", "score(self, q, k, logits, site)"),
-        ("values(self, weights, v, positions, layer)", "values(self, weights, v, site)"),
-    ],
-)
-def test_hooks_of_earlier_versions_are_reported_with_their_new_form(hook: str, declared: str, own_file: Path) -> None:
-    source = own_file.read_text().replace("import Scheme", "import Scheme, distances").replace("bias(self, site)", hook)
-    own_file.write_text(source)
-    with pytest.raises(UserError) as raised:
-        scheme("stripes", file=str(own_file))
-    assert f"Stripes.{hook} cannot be called: define {declared}, where site has queries" in str(raised.value)
-    assert "\n" not in str(raised.value)
-
-
-def test_settings_are_read_without_torch(own_file: Path) -> None:
+def test_settings_of_schemes_that_ship_are_read_without_torch() -> None:
     script = (
         "import sys; from embedlab import positions\n"
-        f"for name in positions.names(): positions.configure(name)\n"
-        f"positions.configure({{'name': 'stripes', 'file': {str(own_file)!r}}})\n"
+        "for name in positions.names(): positions.configure(name)\n"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2]).returncode == 0

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_model import D, H, L, TinyModel, scheme, some_ids
 from torch import Tensor
 
 from embedlab import positions
 from embedlab.config.errors import UserError
 from embedlab.positions.config import Shape
+from tests.positions.tiny_model import D, H, L, TinyModel, scheme, some_ids
 
 SHAPE = Shape(D, H, 3, L)
 K = D // H

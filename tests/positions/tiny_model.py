@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from embedlab.model.attention import attend
 from embedlab.positions import build
-from embedlab.positions.base import Scheme, square
+from embedlab.positions.base import Scheme
+from embedlab.positions.site import square
 
 D, H, N_LAYERS, L, VOCAB = 16, 4, 2, 12, 11  # K = 4
 

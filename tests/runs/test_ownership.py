@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from embedlab.config.errors import UserError
-from embedlab.runs.ownership import MARK, check_folder, claim, foreign, is_marked, note_process, own_events, own_history
+from embedlab.runs.ownership import (
+    MARK,
+    check_folder,
+    claim,
+    find_foreign_files,
+    is_marked,
+    note_process,
+    own_events,
+    own_history,
+)
 from embedlab.runs.rollback import Rollback
 from embedlab.training.resume import history
 
@@ -31,7 +40,7 @@ def test_an_empty_folder_is_claimed_and_may_get_other_files_later(tmp_path: Path
     claim(tmp_path / "new")
     assert is_marked(tmp_path / "new")
     put(tmp_path / "new" / "notes.txt")  # of the user's, in a run's folder
-    assert foreign(tmp_path / "new") == []
+    assert find_foreign_files(tmp_path / "new") == []
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"made_by": "another"}', "\xff"])
@@ -97,9 +106,9 @@ def test_a_foreign_metrics_csv_is_refused(tmp_path: Path) -> None:
 
 def test_a_finished_run_of_an_earlier_version_is_recognised(tmp_path: Path) -> None:
     path = put(tmp_path / "results.json", json.dumps({"config": {}, "position": "none"}))
-    assert foreign(tmp_path) == ["results.json"]
+    assert find_foreign_files(tmp_path) == ["results.json"]
     path.write_text(json.dumps({"config": {}, "position": "none", "parameters": {}, "cautions": []}))
-    assert foreign(tmp_path) == []
+    assert find_foreign_files(tmp_path) == []
 
 
 def test_a_command_that_fails_restores_the_record_of_the_run(tmp_path: Path) -> None:

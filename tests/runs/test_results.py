@@ -14,7 +14,7 @@ from embedlab.evaluation import measure
 from embedlab.evaluation.reevaluate import evaluate_again
 from embedlab.runs.provenance import git_state
 from embedlab.runs.results import PositionLens, Results, Scores
-from embedlab.runs.results_keys import declared, fields, key_table, units
+from embedlab.runs.results_keys import fields, get_declared_keys, key_table, units
 from embedlab.training.run import train
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +82,7 @@ def test_a_source_outside_git_has_no_state(tmp_path: Path) -> None:
 
 
 def test_every_key_has_a_meaning_and_units_are_known() -> None:
-    found = {key.path: key for key in declared()}
+    found = {key.path: key for key in get_declared_keys()}
     assert all(key.key.about for key in found.values())
     assert found["extrapolation[].bits_per_byte"].kind == "number or null"
     assert found["tables.neighbours[].neighbours[].cosine"].kind == "number"

@@ -1,5 +1,7 @@
 """What counts as a setting, and what does not."""
 
+from typing import Any
+
 import pytest
 
 from embedlab.runs.same_inputs import Inputs
@@ -50,6 +52,7 @@ def test_inputs_that_changed_are_named_with_both_hashes() -> None:
         f"text: sha256 {'d' * 12}, now {'a' * 12}",
         f"mine.py: sha256 {'e' * 12}, now {'b' * 12}",
     ]
-    for nothing in (None, "junk", [], {"mine.py": 3}):  # of 0.2.0, or of another program
+    others: tuple[Any, ...] = (None, "junk", [], {"mine.py": 3})
+    for nothing in others:  # of 0.2.0, or of another program
         assert now.changes_since(None, nothing) == []
     assert Inputs(None, {}).changes_since("d" * 64, {"mine.py": "e" * 64}) == []  # no longer there

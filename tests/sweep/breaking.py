@@ -9,7 +9,7 @@ from lightning import Callback, LightningModule, Trainer
 class Breaking(Callback):
     def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
         breaks = dict(one.split(":") for one in os.environ.get("BREAK", "").split(",") if one)
-        how = breaks.get(str(module.config.seed))  # type: ignore[union-attr]
+        how = breaks.get(str(module.config.seed))
         if how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         elif how == "raise" or (how == "rank" and trainer.global_rank == 1):

@@ -86,8 +86,8 @@ def until(condition: Callable[[], object], seconds: float, logs: Path | None = N
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            told = {path.name: path.read_text()[-500:] for path in logs.glob("*.out")} if logs else {}
-            raise TimeoutError(f"not within {seconds} s {told}")
+            output = {path.name: path.read_text()[-500:] for path in logs.glob("*.out")} if logs else {}
+            raise TimeoutError(f"not within {seconds} s {output}")
         time.sleep(0.1)
 
 

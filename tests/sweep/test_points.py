@@ -53,6 +53,6 @@ def test_what_the_command_line_sets_stays() -> None:
 
 
 @pytest.mark.parametrize("instead", ["t5", ["t5"], {"position=t5": "position.scale=8"}])
-def test_another_form_is_told(instead: Any) -> None:
+def test_another_form_is_reported(instead: Any) -> None:
     with pytest.raises(UserError, match=r"hydra\.sweeper\.instead=.* is not a mapping of mappings"):
         points(RATES, [], instead)

@@ -63,7 +63,7 @@ def until_it_trains(top: Path, sweep: str = "default") -> None:
     until(lambda: re.search(r"^step \d+ of", logs(top, sweep), re.MULTILINE), 90)
 
 
-def test_failed_and_killed_jobs_are_told_and_the_same_command_finishes(
+def test_failed_and_killed_jobs_are_reported_and_the_same_command_finishes(
     slurm: Slurm, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ("-m", "seed=1,2,3", BREAKING, "callbacks.last.seconds=0", *SLURM)
@@ -108,19 +108,19 @@ def test_a_job_whose_time_is_up_saves_and_is_submitted_again(
         slurm("scontrol", "update", f"JobId={job_id}", "StartTime=now+3")  # else after two minutes
     assert run(*plain, f"hydra.run.dir={tmp_path / 'alone'}").returncode == 0
     for name, command in zip(sweeps, commands, strict=True):
-        told, _ = command.communicate(timeout=120)
-        assert command.returncode == 0 and "1 finished" in told, told
+        output, _ = command.communicate(timeout=120)
+        assert command.returncode == 0 and "1 finished" in output, output
         assert "resuming from step" in logs(tmp_path, name)
     assert weights(*folders(tmp_path, "one").values()) == weights(tmp_path / "alone")
 
 
-def test_a_job_whose_time_was_up_too_often_is_told(slurm: Slurm, run: Run, start: Start, tmp_path: Path) -> None:
+def test_a_job_whose_time_was_up_too_often_is_reported(slurm: Slurm, run: Run, start: Start, tmp_path: Path) -> None:
     arguments = ("-m", "trainer.max_steps=1000", "trainer.val_check_interval=500", *SLURM)
     command = start(*arguments, "hydra.launcher.timeout_min=5", "hydra.launcher.max_num_timeout=0")
     until_it_trains(tmp_path)
     slurm("scancel", "--signal=USR2", *slurm("squeue", "--noheader", "--format=%i").split())
-    told, _ = command.communicate(timeout=60)
-    assert command.returncode == 1 and "failed: its time was up" in told, told
+    output, _ = command.communicate(timeout=60)
+    assert command.returncode == 1 and "failed: its time was up" in output, output
     assert "stopped at step" in logs(tmp_path)
 
 
@@ -130,9 +130,9 @@ def test_a_stopped_command_finds_its_jobs_again(slurm: Slurm, run: Run, start: S
     command = start(*arguments)
     until_it_trains(tmp_path)
     command.send_signal(signal.SIGINT)
-    told, _ = command.communicate(timeout=30)
+    output, _ = command.communicate(timeout=30)
     array = str(max(int(job_id.split("_")[0]) for job_id in ever(slurm)))
-    assert command.returncode == 130 and f"2 jobs continue in Slurm: `scancel {array}` ends them" in told, told
+    assert command.returncode == 130 and f"2 jobs continue in Slurm: `scancel {array}` ends them" in output, output
 
     command = start(*arguments)
     assert command.stdout is not None
@@ -143,8 +143,8 @@ def test_a_stopped_command_finds_its_jobs_again(slurm: Slurm, run: Run, start: S
     command = start(*arguments)
     assert "2 jobs in Slurm, 0 of them submitted now" in command.stdout.readline()
     slurm("scancel", array)
-    told, _ = command.communicate(timeout=60)
-    assert command.returncode == 1 and told.count("— failed: cancelled, Slurm job") == 2, told
+    output, _ = command.communicate(timeout=60)
+    assert command.returncode == 1 and output.count("— failed: cancelled, Slurm job") == 2, output
     assert "stopped at step" in logs(tmp_path)
 
     ended = run(*arguments)

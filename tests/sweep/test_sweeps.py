@@ -38,7 +38,7 @@ def trained(folder: Path) -> int:
     return (folder / "train.log").read_text().count("position learned: ")
 
 
-def test_a_failed_job_is_told_and_the_same_command_finishes(
+def test_a_failed_job_is_reported_and_the_same_command_finishes(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BREAK", "2:raise")
@@ -74,13 +74,13 @@ def test_two_commands_and_a_kill_train_each_job_once(command: Command, run: Run,
         time.sleep(0.02)
     both[0].kill()
     both[0].communicate()
-    told, _ = both[1].communicate(timeout=240)
-    assert both[1].returncode == 0, told
+    output, _ = both[1].communicate(timeout=240)
+    assert both[1].returncode == 0, output
     again = run(*arguments)
     assert again.returncode == 0 and "sweep of 4 jobs: 4 skipped" in again.stdout, again.stdout
     jobs = folders(tmp_path)
     assert sorted(jobs) == ["1", "2", "3", "4"]
-    assert sum(map(trained, jobs.values())) <= 4 + n_jobs, told  # the killed command's jobs were resumed once
+    assert sum(map(trained, jobs.values())) <= 4 + n_jobs, output  # the killed command's jobs were resumed once
     going_on = [path for path in jobs.values() if "resuming from step" in (path / "train.log").read_text()]
     assert len(going_on) <= n_jobs
 
@@ -102,9 +102,9 @@ def test_signals_end_at_a_step_and_resume_goes_on(command: Command, run: Run, tm
         while "step 20 of" not in (line := process.stdout.readline()):
             assert line, "ended before its 20th step"
         process.send_signal(number)
-        told = process.communicate(timeout=60)[0]
-        assert process.returncode == status, told
-        assert f"to resume: python train.py resume={stopped}" in told
+        output = process.communicate(timeout=60)[0]
+        assert process.returncode == status, output
+        assert f"to resume: python train.py resume={stopped}" in output
         assert not (stopped / "results.json").exists()
         again = [*command()[:2], f"resume={stopped}"]
         ended = subprocess.run(again, cwd=ROOT, capture_output=True, text=True, timeout=120)
@@ -123,7 +123,7 @@ def test_a_job_gives_the_same_bits_alone_and_beside_another(run: Run, tmp_path: 
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_a_killed_process_is_told_and_the_others_finish(
+def test_a_killed_process_is_reported_and_the_others_finish(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_jobs: int
 ) -> None:
     monkeypatch.setenv("BREAK", "2:kill")

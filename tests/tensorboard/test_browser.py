@@ -42,7 +42,7 @@ def finish(folder: Path, *overrides: str) -> Path:
 
 def errors(frame: object) -> list[str]:
     """What the page's error dialog says."""
-    return [message.inner_text() for message in frame.query_selector_all(".notify-msg.error")]  # type: ignore[attr-defined]
+    return [message.inner_text() for message in frame.query_selector_all(".notify-msg.error")]
 
 
 def test_default_run_in_the_projector(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_sweep_in_hparams_with_a_killed_run(tmp_path: Path) -> None:
 
 def hparams_table(page: object, n_rows: int) -> list[list[str]]:
     """Heading and rows of the table view, once it has that many rows."""
-    lines = page.evaluate(  # type: ignore[attr-defined]
+    lines = page.evaluate(
         """() => {
           const find = (root) => [...root.querySelectorAll('*')].flatMap((element) =>
             element.tagName == 'VAADIN-GRID' ? [element] : element.shadowRoot ? find(element.shadowRoot) : []);

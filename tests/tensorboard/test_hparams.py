@@ -46,7 +46,7 @@ def test_best_scores_are_those_of_the_lowest_loss() -> None:
             default_root_dir="unused",
         )
         module = SimpleNamespace(model=SimpleNamespace(scheme=SimpleNamespace(settled=settled)))
-        callback.on_validation_end(seen, module)  # type: ignore[arg-type]
+        callback.on_validation_end(seen, module)
     assert callback.best == {"loss": 2.0, "bits_per_byte": 0.5}
     again = HParams()
     again.load_state_dict(callback.state_dict())
@@ -59,11 +59,11 @@ def test_a_run_from_start_to_end(make_config: Callable[..., Config], tmp_path: P
     logger = TensorBoardLogger(tmp_path, name="", version="tensorboard", default_hp_metric=False)
     trainer = Trainer(accelerator="cpu", logger=logger, enable_checkpointing=False, enable_progress_bar=False)
     module = SimpleNamespace(config=make_config())
-    callback.on_fit_start(trainer, module)  # type: ignore[arg-type]
+    callback.on_fit_start(trainer, module)
     if ending == "failed":
-        callback.on_exception(trainer, module, KeyboardInterrupt())  # type: ignore[arg-type]
+        callback.on_exception(trainer, module, KeyboardInterrupt())
     if ending == "done":
-        callback.on_fit_end(trainer, module)  # type: ignore[arg-type]
+        callback.on_fit_end(trainer, module)
         callback.on_results(trainer, {"test": {"loss": 1.5, "bits_per_byte": 0.75}})
     logger.experiment.close()
     tags = EventAccumulator(str(tmp_path / "tensorboard")).Reload().summary_metadata

@@ -84,7 +84,7 @@ def test_a_snapshot_that_cannot_be_written_ends_no_training(tmp_path: Path, capl
 
 def test_whole_vocabulary_and_chosen_words() -> None:
     module, data = Module(), Data(b"abracadabra")
-    data.tokenizer.encode = lambda text: np.frombuffer(text.encode(), dtype=np.uint8)  # type: ignore[attr-defined]
+    data.tokenizer.encode = lambda text: np.frombuffer(text.encode(), dtype=np.uint8)
     projector = Projector(**(SETTINGS | {"vocabulary": "whole", "words": ["a", "no single token", "b"]}))
     shown = {table.name: table for table in projector.tables(module, data, 5, umap=False)}
     assert len(shown["tokens"].vectors) == 257
@@ -92,6 +92,6 @@ def test_whole_vocabulary_and_chosen_words() -> None:
     assert module.model.scheme.training
 
 
-def test_a_wrong_setting_is_told() -> None:
+def test_a_wrong_setting_is_reported() -> None:
     with pytest.raises(UserError, match=r"callbacks\.projector\.vocabulary=all is unknown: give one of seen, whole"):
         Projector(**(SETTINGS | {"vocabulary": "all"}))

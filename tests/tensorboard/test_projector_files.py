@@ -87,13 +87,13 @@ def test_a_bad_table_breaks_nothing(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         written = write_snapshot(tmp_path / "s", [table(vectors), table(random(9, 4), "good", views=False)])
-    told = list(caplog.messages)  # TensorBoard's server has more to say, where a test before has left INFO on
+    messages = list(caplog.messages)  # TensorBoard's server has more to say, where a test before has left INFO on
     assert [t.name for t in written][-1] == "good"
     tensors = Server(tmp_path).tensors("s")
     assert list(tensors) == [t.name for t in written]
     assert all(np.isfinite(t).all() and t.shape[1] >= 3 and len(t) >= 2 for t in tensors.values())
-    assert bool(told) == (warning is not None)
-    assert warning is None or warning in told[0]
+    assert bool(messages) == (warning is not None)
+    assert warning is None or warning in messages[0]
 
 
 def test_nothing_to_show_leaves_no_run(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from embedlab import positions
-from embedlab.positions.base import Scheme, Site, square
+from embedlab.positions.base import Scheme
+from embedlab.positions.site import Site, square
 from embedlab.tensorboard import snapshot_tables
 from embedlab.tensorboard.projector_files import NEXT_POINT
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from embedlab.compare.charts import mean_curves
 from embedlab.compare.charts.drawing import RANGE, Drawing
 from embedlab.compare.charts.frame import Chart, chart_settings
-from embedlab.compare.charts.line_charts import attention_heads, lines
-from embedlab.compare.charts.metric_charts import ranking, rates, scatter, sweep
+from embedlab.compare.charts.line_charts import attention_heads, draw_lines
+from embedlab.compare.charts.metric_charts import draw_learning_rates, ranking, scatter, sweep
 from embedlab.compare.charts.style import Style, assign_styles
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.rows import Group
@@ -21,7 +21,7 @@ def charts(comparison: Comparison, group: Group, style_of: dict[str, Style], pre
 def _all(drawing: Drawing) -> Iterator[Chart]:
     metric, unit = drawing.metric, drawing.unit
     yield ranking(drawing)
-    yield from lines(
+    yield from draw_lines(
         drawing,
         "validation",
         "Validation loss over training",
@@ -31,7 +31,7 @@ def _all(drawing: Drawing) -> Iterator[Chart]:
         RANGE,
         kind="time",
     )
-    yield from lines(
+    yield from draw_lines(
         drawing,
         "loss_by_position",
         "Loss by position in the window",
@@ -40,7 +40,7 @@ def _all(drawing: Drawing) -> Iterator[Chart]:
         mean_curves.by_position(metric),
         "The first tokens see little context, so their loss is high. " + RANGE,
     )
-    missing = [f"{name}: {why}" for name, why in mean_curves.undefined(drawing.drawn).items()]
+    missing = [f"{name}: {why}" for name, why in mean_curves.find_undefined(drawing.drawn).items()]
     gaps = ("No number: " + "; ".join(missing[:6]) + ". ") if missing else ""
     for protocol, about in (
         ("sliding", "The same target tokens at every length, each with as much context as the length allows. "),
@@ -50,23 +50,23 @@ def _all(drawing: Drawing) -> Iterator[Chart]:
             "early in a window see little. ",
         ),
     ):
-        yield from lines(
+        yield from draw_lines(
             drawing,
             f"longer_{protocol}",
             f"Longer contexts, {protocol.replace('_', '-')} windows",
             unit,
             "context length, tokens",
-            mean_curves.longer(metric, protocol),
+            mean_curves.read_context_scores(metric, protocol),
             about + gaps + RANGE,
             kind="steps",
         )
-    yield from lines(
+    yield from draw_lines(
         drawing,
         "order",
         "Order sensitivity: rise when shuffled",
         f"rise, {unit}",
         "last tokens left in place",
-        mean_curves.order(metric),
+        mean_curves.read_shuffled_scores(metric),
         "How much worse the model gets when all context but the last tokens is "
         "shuffled; near 0 it does not use order. " + RANGE,
         kind="names",
@@ -81,9 +81,9 @@ def _all(drawing: Drawing) -> Iterator[Chart]:
     )
     for key in drawing.comparison.by:
         yield from sweep(drawing, key)
-    yield from rates(drawing)
+    yield from draw_learning_rates(drawing)
     for kind in ("logit", "weight"):
-        yield from lines(
+        yield from draw_lines(
             drawing,
             f"lens_{kind}",
             f"Position lens: mean attention {kind}",

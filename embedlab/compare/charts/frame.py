@@ -137,7 +137,7 @@ def scale_x(axes: Axes, values: Sequence[float]) -> None:
         axes.set_xticks(there)
     else:
         axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.xaxis.set_major_formatter(FuncFormatter(short))
+    axes.xaxis.set_major_formatter(FuncFormatter(format_tick))
 
 
 def spread_x(axes: Axes, values: Sequence[float]) -> None:
@@ -150,7 +150,7 @@ def spread_x(axes: Axes, values: Sequence[float]) -> None:
         axes.xaxis.set_minor_locator(NullLocator())
     else:
         axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.xaxis.set_major_formatter(FuncFormatter(short))
+    axes.xaxis.set_major_formatter(FuncFormatter(format_tick))
 
 
 def scale_y(axes: Axes, values: Sequence[float], linear: bool = False) -> None:
@@ -161,10 +161,10 @@ def scale_y(axes: Axes, values: Sequence[float], linear: bool = False) -> None:
         axes.yaxis.set_minor_locator(NullLocator())
     else:
         axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(FuncFormatter(short))
+    axes.yaxis.set_major_formatter(FuncFormatter(format_tick))
 
 
-def short(value: float, _: object = None) -> str:
+def format_tick(value: float, _: object = None) -> str:
     """Format a tick: 12000 as 12k."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size * 0.9999:
@@ -175,7 +175,8 @@ def short(value: float, _: object = None) -> str:
 def finish(name: str, title: str, about: str, figure: Figure) -> Chart:
     """Render SVG and PNG without dates or random ids, so that the same runs give the same bytes."""
     svg, png = io.StringIO(), io.BytesIO()
-    FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Title": title})
+    FigureCanvasSVG(figure)
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Title": title})
     FigureCanvasAgg(figure)
     figure.savefig(png, format="png", dpi=180, metadata={"Software": None, "Title": title})
     return Chart(name, title, about, svg.getvalue(), png.getvalue())

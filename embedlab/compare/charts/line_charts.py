@@ -24,7 +24,7 @@ from embedlab.compare.charts.frame import (
 PANELS = 8  # schemes whose heads are shown
 
 
-def lines(
+def draw_lines(
     drawing: Drawing,
     name: str,
     title: str,

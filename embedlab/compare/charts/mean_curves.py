@@ -77,7 +77,7 @@ def by_position(metric: Metric) -> Callable[[Run], Points]:
     return points
 
 
-def longer(metric: Metric, protocol: str) -> Callable[[Run], Points]:
+def read_context_scores(metric: Metric, protocol: str) -> Callable[[Run], Points]:
     """Return a reader of the score at each evaluated context length where the scheme is defined."""
     key = "loss" if metric.per_token else "bits_per_byte"
 
@@ -93,7 +93,7 @@ def longer(metric: Metric, protocol: str) -> Callable[[Run], Points]:
     return points
 
 
-def undefined(rows: Sequence[Row]) -> dict[str, str]:
+def find_undefined(rows: Sequence[Row]) -> dict[str, str]:
     """Return {row label: why it has no score at some length}."""
     return {
         row.label: str(entry.get("note") or "undefined")
@@ -104,7 +104,7 @@ def undefined(rows: Sequence[Row]) -> dict[str, str]:
     }
 
 
-def order(metric: Metric) -> Callable[[Run], Points]:
+def read_shuffled_scores(metric: Metric) -> Callable[[Run], Points]:
     """Return a reader of the rise of the loss when all but the last `keep` tokens are shuffled."""
 
     def points(run: Run) -> Points:

@@ -159,7 +159,7 @@ def sweep(drawing: Drawing, key: str) -> Iterator[Chart]:
     yield drawing.finish(f"sweep_{''.join(c if c.isalnum() else '_' for c in key)}", title, about, figure)
 
 
-def rates(drawing: Drawing) -> Iterator[Chart]:
+def draw_learning_rates(drawing: Drawing) -> Iterator[Chart]:
     """Draw how much each scheme depends on its learning rate."""
     metric = drawing.metric.tuned_by
 

@@ -7,10 +7,10 @@ from typing import Any
 with suppress(ImportError):  # without the extra `slurm` there is no such launcher
     from hydra_plugins.hydra_submitit_launcher import submitit_launcher
 
-    class SlurmLauncher(submitit_launcher.SlurmLauncher):
+    class SlurmLauncher(submitit_launcher.SlurmLauncher):  # type: ignore[misc]  # without types
         """`hydra/launcher=slurm`: hydra-submitit-launcher's, but for the waiting."""
 
-        tells_each_end = True  # a killed job neither ends the others nor leaves any doubt which one it was
+        reports_each_end = True  # a killed job neither ends the others nor leaves any doubt which one it was
 
         def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[Any]:
             from embedlab.sweep.slurm import launch  # submitit: a tenth of a second that other commands need not wait

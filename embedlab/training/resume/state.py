@@ -1,7 +1,6 @@
 """The state that the next training step depends on: saved in every checkpoint, restored in a resumed run."""
 
 import random
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import torch
 from lightning import Callback, Trainer
 
+from embedlab.config.settings import as_yaml
 from embedlab.runs.same_settings import deciding_settings
 from embedlab.training.module import LanguageModule
 from embedlab.training.resume.history import event_sizes
@@ -39,7 +39,7 @@ class ResumeState(Callback):
             # A resumed Lightning skips the finished validation and counts the step once more for its loggers
             checkpoint["loops"]["fit_loop"]["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
         checkpoint["embedlab"] = {
-            "config": deciding_settings(asdict(module.config)),
+            "config": deciding_settings(as_yaml(module.config)),
             "corpus_sha256": trainer.datamodule.inputs.corpus,  # type: ignore[attr-defined]  # a TextData's
             "files": trainer.datamodule.inputs.files,  # type: ignore[attr-defined]
             "folder": trainer.default_root_dir,

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from embedlab import positions
 from embedlab.config.help import setting_names
 from embedlab.positions.check import register
-from embedlab.runs.results_keys import declared
+from embedlab.runs.results_keys import get_declared_keys
 from tests.conftest import ROOT
 
 PLACEHOLDER = re.compile(r"[A-Z]{2,}|…")
@@ -38,8 +38,8 @@ def known_keys() -> frozenset[str]:
 
 def flat(node: DictConfig, prefix: str = "") -> set[str]:
     keys = set()
-    for name in node:
-        keys.add(prefix + str(name))
+    for name in map(str, node):
+        keys.add(prefix + name)
         inner = node._get_node(name)
         if isinstance(inner, DictConfig) and not inner._is_none() and not inner._is_interpolation():
             keys |= flat(inner, f"{prefix}{name}.")
@@ -66,7 +66,7 @@ def groups() -> set[str]:
 
 @cache
 def result_keys() -> frozenset[str]:
-    return frozenset(key.path for key in declared())
+    return frozenset(key.path for key in get_declared_keys())
 
 
 def composed(overrides: list[str], *, sweep: bool) -> list[DictConfig]:

@@ -1,0 +1,30 @@
+"""Ctrl-C in a command that only reads runs: exit status 130, and no traceback."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from embedlab import evaluate, export
+from embedlab.compare import __main__ as compare
+
+
+def interrupted(*arguments: object) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+
+
+@pytest.mark.parametrize(
+    ("module", "work"),
+    [(evaluate, "run"), (export, "export"), (compare, "_compare")],
+    ids=lambda value: str(value)[:30],
+)
+def test_ctrl_c_ends_with_status_130(module: object, work: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, work, interrupted)
+    main: Callable[[list[str]], object] = vars(module)["main"]
+    with pytest.raises(SystemExit) as stopped:
+        main(["somewhere"])
+    assert stopped.value.code == 130
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
