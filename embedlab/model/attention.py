@@ -57,13 +57,12 @@ def attend(
         return _attend_explicitly(scheme, hooks, q, k, v, site, scale)
     if not hooks & EXPLICIT and not ("bias" in hooks and q.device.type == "cpu" and _trains_bias(scheme, site)):
         return _attend_fused(scheme, hooks, q, k, v, site, scale)
-    blocks = []
-    for start in reversed(range(0, T, BLOCK)):
-        end = min(start + BLOCK, T)
-        rows = q[:, :, start:end]
-        blocks.append(
-            _attend_explicitly(scheme, hooks, rows, k[:, :, :end], v[:, :, :end], site.rows(start, end), scale)
-        )
+    blocks, end = [], T
+    for rows in reversed(torch.split(q, BLOCK, dim=-2)):
+        k, v = k[:, :, :end], v[:, :, :end]  # of the slice before: its gradient is no longer than that
+        start = end - rows.size(-2)
+        blocks.append(_attend_explicitly(scheme, hooks, rows, k, v, site.rows(start, end), scale))
+        end = start
     return torch.cat(blocks[::-1], dim=-2)
 
 
@@ -99,9 +98,18 @@ def _attend_explicitly(
     scaled = q * scale
     logits = torch.baddbmm(added.flatten(0, 1), scaled.flatten(0, 1), k.flatten(0, 1).mT).view(added.shape)
     if "score" in hooks:
-        logits = scheme.score(q, k, logits, site).masked_fill(future, -torch.inf).expand_as(logits)
+        logits = _mask_future(scheme.score(q, k, logits, site).expand_as(logits))
     weights = (scheme.weights(logits, site) if "weights" in hooks else logits.softmax(-1)).to(v.dtype)
     return scheme.values(weights, v, site) if "values" in hooks else weights @ v
+
+
+def _mask_future(logits: Tensor) -> Tensor:
+    """Return a copy of logits (B, H, Tq, Tk) that is -inf for keys after the query."""
+    Tq = logits.size(-2)
+    logits = logits.clone()
+    future = torch.ones(Tq, Tq, dtype=torch.bool, device=logits.device).triu(1)
+    logits[..., -Tq:].masked_fill_(future, -torch.inf)  # the last Tq keys alone can come after
+    return logits
 
 
 def _future(site: Site) -> Tensor:

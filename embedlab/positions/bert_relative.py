@@ -19,7 +19,7 @@ from embedlab.config.errors import UserError
 from embedlab.config.settings import at_least, one_of, setting
 from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
-from embedlab.positions.distance_rows import rows_of_keys, rows_of_queries
+from embedlab.positions.distance_rows import add_rows_of_keys, rows_of_queries
 from embedlab.positions.site import Site
 
 SCORES = ("key", "key_query")
@@ -59,9 +59,9 @@ class BertRelative(Scheme):
                 f"a distance of {farthest} tokens is past the table of position=bert_relative, which ends at {L - 1}: "
                 f"shorten the text to {L} tokens or train with a larger data.context_length"
             )
-        past, scale = self.vectors[site.layer, L - 1 :], q.size(-1) ** -0.5  # (L, K), distances 0 … L - 1
-        logits = logits + rows_of_queries(q * scale, past, site)
-        return logits + rows_of_keys(k * scale, past, site) if self.config.scores == "key_query" else logits
+        past = self.vectors[site.layer, L - 1 :] * q.size(-1) ** -0.5  # (L, K), distances 0 … L - 1
+        logits = logits + rows_of_queries(q, past, site)
+        return add_rows_of_keys(logits, k, past, site) if self.config.scores == "key_query" else logits
 
     def table(self) -> Tensor:
         return self.vectors[0]

@@ -21,7 +21,7 @@ from embedlab.config.errors import UserError
 from embedlab.config.settings import at_least, setting
 from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
-from embedlab.positions.distance_rows import rows_of_keys, rows_of_queries
+from embedlab.positions.distance_rows import add_rows_of_keys, rows_of_queries
 from embedlab.positions.site import Site
 
 
@@ -86,12 +86,14 @@ class Deberta(Scheme):
         self.keys = nn.Parameter(torch.randn(shape.n_layers, D, D) * D**-0.5)
         self.queries = nn.Parameter(torch.randn(shape.n_layers, D, D) * D**-0.5)
 
+    def rotate(self, q: Tensor, k: Tensor, site: Site) -> tuple[Tensor, Tensor]:
+        """Divide queries by √3, so that each of the three products is divided by √(3K)."""
+        return q * 3**-0.5, k
+
     def score(self, q: Tensor, k: Tensor, logits: Tensor, site: Site) -> Tensor:
-        vectors = self.vectors[self.get_buffer("row")]  # (max_distance, D)
-        scale = (3 * q.size(-1)) ** -0.5
-        to_distance = rows_of_queries(q * scale, self._project(vectors, self.keys[site.layer]), site)
-        to_content = rows_of_keys(k * scale, self._project(vectors, self.queries[site.layer]), site)
-        return logits * 3**-0.5 + to_distance + to_content
+        vectors = self.vectors[self.get_buffer("row")] * self.shape.head_dim**-0.5  # (max_distance, D)
+        logits = logits + rows_of_queries(q, self._project(vectors, self.keys[site.layer]), site)
+        return add_rows_of_keys(logits, k, self._project(vectors, self.queries[site.layer]) * 3**-0.5, site)
 
     def _project(self, vectors: Tensor, weight: Tensor) -> Tensor:
         """Return P W of one layer, split into heads: (H, distances, K)."""

@@ -56,8 +56,8 @@ class Shaw(Scheme):
         return frozenset({"score"} if self.value_vectors is None else {"score", "values"})
 
     def score(self, q: Tensor, k: Tensor, logits: Tensor, site: Site) -> Tensor:
-        scaled = q * q.size(-1) ** -0.5
-        return logits + rows_of_queries(scaled, self.keys[site.layer, self.clip :], site)
+        past = self.keys[site.layer, self.clip :] * q.size(-1) ** -0.5  # (k + 1, K), distances 0 … k
+        return logits + rows_of_queries(q, past, site)
 
     def values(self, weights: Tensor, v: Tensor, site: Site) -> Tensor:
         assert self.value_vectors is not None

@@ -20,6 +20,7 @@ from embedlab.config.errors import UserError
 from embedlab.config.settings import at_least, setting
 from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.distance_rows import spread_distances
 from embedlab.positions.site import Site
 
 
@@ -86,9 +87,8 @@ class T5(Scheme):
         self.heights.weight.data.mul_(config.init_std)
 
     def bias(self, site: Site) -> Tensor:
-        bucket = self.get_buffer("bucket")[site.distances.clamp(0, self.farthest)]  # (Tq, Tk)
-        heights: Tensor = self.heights(bucket)  # (Tq, Tk, H)
-        return heights.permute(2, 0, 1) * self.config.scale
+        heights: Tensor = self.heights(self.get_buffer("bucket"))  # (max_distance + 1, H)
+        return spread_distances(heights.T * self.config.scale, site)
 
     def table(self) -> Tensor:
         return self.heights.weight

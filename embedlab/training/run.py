@@ -59,6 +59,7 @@ def train(config: Config, measure: Measure) -> Results | None:
         module.model.tokens.weight.data.copy_(load_table(path, data.tokenizer, config.model.embedding_dim))
     log_start(config, data, module)
     set_threads(config, module.model.tokens.weight.numel())
+    torch.set_flush_denormal(True)  # weights of far keys below 1e-38, as alibi and forgetting have, are slow otherwise
 
     with warnings.catch_warnings():
         for message in IGNORED_WARNINGS:

@@ -12,7 +12,7 @@ from embedlab.model import attention
 from embedlab.model.attention import BLOCK, attend
 from embedlab.positions import build
 from embedlab.positions.base import Scheme
-from embedlab.positions.distance_rows import rows_of_keys, rows_of_queries
+from embedlab.positions.distance_rows import add_rows_of_keys, rows_of_queries, spread_distances
 from embedlab.positions.forgetting import round_in_parts
 from embedlab.positions.site import Site, square
 from tests.positions.test_contract import every_scheme
@@ -113,9 +113,13 @@ def test_rows_of_distance_are_those_of_a_slow_lookup(spacing: int, Tq: int, Tk: 
     table = torch.randn(3, rows, K) if heads else torch.randn(rows, K)
     looked_up = table[..., site.distances.clamp(0, rows - 1), :].expand(3, -1, -1, -1)  # (H, Tq, Tk, K)
     seen = site.distances >= 0
-    by_query, by_key = rows_of_queries(q, table, site), rows_of_keys(k, table, site)
+    logits = torch.randn(2, 3, Tq, Tk)
+    by_query, by_key = rows_of_queries(q, table, site), add_rows_of_keys(logits, k, table, site) - logits
     torch.testing.assert_close(by_query[..., seen], torch.einsum("bhik,hijk->bhij", q, looked_up)[..., seen])
     torch.testing.assert_close(by_key[..., seen], torch.einsum("bhjk,hijk->bhij", k, looked_up)[..., seen])
+    values = torch.randn(3, rows)
+    spread = spread_distances(values, site)
+    assert torch.equal(spread, values[:, site.distances.clamp(0, rows - 1)])
 
 
 @pytest.mark.parametrize("name", ["shaw", "forgetting", "t5", "rotary"])
