@@ -7,47 +7,44 @@ import json
 import logging
 import math
 import os
-import re
 import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import hydra
-from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, read_write
 
+from embedlab.config.arguments import arrange, check_flags
 from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
-from embedlab.config.home import expand_user, is_utf8
 from embedlab.config.optional import REPLACED, replaced_launcher
-from embedlab.config.overrides import escape_literal, override, quote_values, unquote
+from embedlab.config.overrides import escape_literal, quote_values
 from embedlab.config.paths import absolute_paths, with_values
 from embedlab.config.program import program
 from embedlab.config.tree import CONF
-from embedlab.data.finished import finished_results
+from embedlab.data.skip_finished import finished_results
 from embedlab.distributed.launcher import device_count, train_in_processes
-from embedlab.positions.check import check_config, register
+from embedlab.runs.error_place import user_place
 from embedlab.runs.escaping import printable
 from embedlab.runs.folder import OTHER_SWEEP, FolderInUseError, lock_folder, write_error
 from embedlab.runs.full_disk import find_full_disk_error, report_full_disk
+from embedlab.runs.output_folder import make_folder, resolve_folder
 from embedlab.runs.ownership import ERROR, check_folder, check_sweep, claim, is_marked
-from embedlab.runs.read_config import recorded_overrides
-from embedlab.runs.record import computed_values, record
+from embedlab.runs.read_config import expand_resume
+from embedlab.runs.record_config import computed_values, record_config
 from embedlab.runs.results import diverged_line
 from embedlab.runs.rollback import Rollback
 from embedlab.runs.signals import STATUSES, exit_at_once, handle_signals, requeue_on_timeout
 from embedlab.runs.streams import accept_any_text
-from embedlab.sweep.progress import time_left
+from embedlab.training.whole_config import check_config, register
 
 log = logging.getLogger("embedlab")
-FLAGS = (("-r", "--run"), ("-m", "--multirun"), ("-c", "--cfg"), ("-i", "--info"), ("-sc", "--shell-completion"))
 TRACEBACK = "EMBEDLAB_TRACEBACK"  # 1 if the user set HYDRA_FULL_ERROR=1, which main sets for itself
 rollbacks: list[Rollback] = []  # of this command's run; CheckOutputFolder adds it, since Hydra passes nothing to jobs
-OVERRIDE = re.compile(r"[^-=][^=]*=|~[^/]*$")  # KEY=VALUE, +KEY=VALUE, ~KEY; never an option
 
 
 def main() -> None:
@@ -66,45 +63,11 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:  # Hydra's errors, and those of Python for strange values
+        for one in rollbacks:
+            one.remove_empty_folders()
         if wants_traceback:
             raise
         sys.exit(printable(f"error: {error if isinstance(error, UserError) else explain(error)}"))
-
-
-def check_flags(arguments: list[str]) -> None:
-    """Raise UserError for Hydra flags that exclude each other, for which Hydra itself prints a traceback."""
-    given = [flag for names in FLAGS if (flag := next((name for name in names if name in arguments), None))]
-    if len(given) > 1:
-        raise UserError(f"{' and '.join(given)} do not go together: leave one of them out")
-
-
-def expand_resume(arguments: list[str]) -> list[str]:
-    """Replace `resume=FOLDER` by the overrides and the folder of the run in FOLDER. Raises UserError if it has none."""
-    given = [argument for argument in arguments if argument.startswith("resume=")]
-    if not given:
-        return arguments
-    folder = Path(os.path.abspath(expand_user(unquote(given[-1].removeprefix("resume=")), "resume")))
-    if not (folder / ".hydra" / "overrides.yaml").is_file():
-        raise UserError(f"{given[-1]} holds no .hydra/overrides.yaml: give the folder of an interrupted run")
-    one_run = ["hydra.mode=RUN", override("hydra.run.dir", str(folder))]  # a job of a sweep is resumed alone
-    return [*recorded_overrides(folder), *(argument for argument in arguments if argument not in given), *one_run]
-
-
-def arrange(arguments: list[str]) -> list[str]:
-    """Return the arguments with Hydra's options first, so that `seed=1 -m position=none,alibi` is a sweep too.
-
-    Raises UserError for an option that Hydra does not know.
-    """
-    overrides = [word for word in arguments if OVERRIDE.match(word)]
-    options = [word for word in arguments if word not in overrides]
-    known = {name for action in get_args_parser()._actions for name in action.option_strings}
-    for word in options:
-        name, equals, _ = word.partition("=")
-        if re.match(r"--?[a-z]", word) and not any(option.startswith(name) for option in known):
-            listed = f"`{program('train')} --hydra-help` lists all"
-            remedy = f"write {word.lstrip('-')}, without dashes" if equals else listed
-            raise UserError(f"{word} is no option: {remedy}")
-    return [*options, *overrides]
 
 
 def job(cfg: DictConfig) -> float:
@@ -119,8 +82,7 @@ def job(cfg: DictConfig) -> float:
     except FolderInUseError:
         if in_sweep:
             raise
-        for one in rollbacks:
-            one.restore_record()
+        restore_record()
         sys.exit(printable(f"error: another process works in {folder}: wait for it, or give another folder"))
     except SystemExit as stop:
         if stop.code in STATUSES and not in_sweep:
@@ -129,6 +91,7 @@ def job(cfg: DictConfig) -> float:
     except Exception as error:
         if in_sweep:  # into the job's own folder and log; the sweep continues with its other jobs
             line = write_error(folder, error) if is_marked(folder) else str(error)  # else it is not a folder of ours
+            line += "" if isinstance(error, UserError) else user_place(error)
             log.error("error: %s", line)
             raise JobFailedError(line) from None
         if isinstance(error, UserError):
@@ -139,7 +102,8 @@ def job(cfg: DictConfig) -> float:
             sys.exit(printable(f"error: {error}{here}"))
         if isinstance(error, BrokenPipeError):
             raise
-        sys.exit(printable(f"error: {write_error(folder, error)}; the traceback is in {folder / ERROR}"))
+        line = write_error(folder, error) + user_place(error)
+        sys.exit(printable(f"error: {line}; the traceback is in {folder / ERROR}"))
 
 
 def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
@@ -150,13 +114,13 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
     cfg = with_values(cfg, escape_literal(values))
     config = check_config(cfg)
     with lock_folder(folder, wait):
-        sweeper = HydraConfig.get().sweeper
-        if label := sweeper.get("label"):
-            log.info("%s%s", label, time_left(folder.parent, sweeper.begun, sweeper.jobs))
+        if label := HydraConfig.get().sweeper.get("label"):
+            log.info("%s", label)
         if (results := finished_results(folder, config, remedy())) is not None:
             log.info("%s was finished before, skipped", folder)
+            restore_record()
         else:
-            record(folder, cfg, HydraConfig.get().overrides.task, values)
+            record_config(folder, cfg, HydraConfig.get().overrides.task, values)
             (folder / ERROR).unlink(missing_ok=True)
             if (n := device_count(config)) > 1:
                 train_in_processes(n, folder)
@@ -187,6 +151,12 @@ def remedy() -> str:
     return f"for these, start a new run: {program('train')} {shlex.join(given.values())}"
 
 
+def restore_record() -> None:
+    """Restore what is recorded of the run in the folder, because this command changed nothing about it."""
+    for one in rollbacks:
+        one.restore_record()
+
+
 def restore_folder() -> None:
     """Restore the run's folder as it was before this command, if the command failed before the run began."""
     for one in rollbacks:
@@ -207,34 +177,9 @@ class CheckOutputFolder(Callback):
     def _prepare(self, config: DictConfig, kind: str, check: Callable[[Path], None]) -> None:
         try:
             folder = resolve_folder(config, kind)
-            if kind == "run":
-                rollbacks[:] = [Rollback(Path(folder))]
+            rollbacks[:] = [Rollback(Path(folder))]
             make_folder(config, kind, Path(folder), check)
         except UserError as error:  # Hydra would turn it into a warning
             sys.exit(printable(f"error: {error}"))
         with read_write(config.hydra):
             config.hydra[kind].dir = folder
-
-
-def resolve_folder(config: DictConfig, kind: str) -> str:
-    """Return hydra.run.dir or hydra.sweep.dir with ~ replaced. Raises UserError if TensorBoard cannot write there."""
-    folder = expand_user(config.hydra[kind].dir, f"hydra.{kind}.dir")
-    if not is_utf8(os.path.abspath(folder)):
-        raise UserError(
-            f"{folder} cannot be decoded as UTF-8 here, and TensorBoard cannot write there: give another folder, "
-            "or PYTHONUTF8=1 before the command"
-        )
-    return folder
-
-
-def make_folder(config: DictConfig, kind: str, folder: Path, check: Callable[[Path], None]) -> None:
-    """Make the folder. Raises UserError if `check` refuses it or it cannot be written."""
-    try:
-        check(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        inside = Path(config.output_dir) in folder.parents
-        given = f"output_dir={config.output_dir}" if inside else f"hydra.{kind}.dir={folder}"
-        raise UserError(
-            f"{given} cannot be written ({error.strerror}): give one of your folders, as output_dir=~/embedlab-outputs"
-        ) from error

@@ -13,13 +13,13 @@ from embedlab.config.errors import UserError
 from embedlab.config.program import program
 from embedlab.config.settings import as_yaml
 from embedlab.config.tree import Config
-from embedlab.positions.check import check_config
 from embedlab.runs.escaping import printable
 from embedlab.runs.read_config import read_config
 from embedlab.runs.results import Results, diverged_line
 from embedlab.runs.signals import exit_at_once, handle_signals
 from embedlab.runs.streams import accept_any_text
 from embedlab.runs.weights import find_checkpoint
+from embedlab.training.whole_config import check_config
 
 CHANGEABLE = ("evaluation.", "position.", "data.max_eval_tokens=", "data.batch_size=", "corpus.path=", "cache_dir=")
 HELP = f"""\
@@ -64,9 +64,10 @@ def run(folder: Path, overrides: list[str]) -> Results:
     checkpoint = find_checkpoint(folder)
     config = changed_config(folder, overrides)
 
-    from embedlab.evaluation.reevaluate import evaluate_again  # torch: seconds that a mistake need not wait for
+    # torch: seconds that a mistake need not wait for
+    from embedlab.evaluation.evaluate_checkpoint import evaluate_checkpoint
 
-    return evaluate_again(config, checkpoint, {**results, "config": as_yaml(config)}, folder)
+    return evaluate_checkpoint(config, checkpoint, {**results, "config": as_yaml(config)}, folder)
 
 
 def read_results(folder: Path) -> Results:

@@ -71,7 +71,7 @@ def read_run(run: Path) -> "tuple[Table, list[str]]":
 
     import torch  # seconds that a mistyped folder need not wait for
 
-    from embedlab.config.tree import TokenizerConfig
+    from embedlab.config.groups import TokenizerConfig
     from embedlab.data.token_labels import token_label
     from embedlab.data.tokenizer import load_tokenizer
 

@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from hypothesis import settings
 
 from embedlab.config.tree import Config
-from embedlab.positions.check import check_config, register
+from embedlab.training.whole_config import check_config, register
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tests may run in parallel
 settings.register_profile("embedlab", deadline=None)  # machines are shared, so that times vary

@@ -65,7 +65,7 @@ def test_help_names_choices_settings_and_examples(tmp_path: Path) -> None:
 
 MISTAKES = [  # overrides, parts of the one line
     (["model.embeding_dim=3"], ["model.embeding_dim=3", "did you mean model.embedding_dim?"]),
-    (["model.embedding_dim=abc"], ["model.embedding_dim=abc", "Integer"]),
+    (["model.embedding_dim=abc"], ["model.embedding_dim=abc", "give a whole number"]),
     (["model.embedding_dim=0"], ["model.embedding_dim=0", "at least 1"]),
     (["model.embedding_dim=-8"], ["model.embedding_dim=-8", "at least 1"]),
     (["model.n_heads=3"], ["model.embedding_dim=256", "model.n_heads=3"]),

@@ -62,7 +62,7 @@ def test_config_of_the_run_with_changes(run_folder: Path) -> None:
     ("override", "expected"),
     [
         ("evaluation.max_token=1", "names no setting (did you mean evaluation.max_tokens?)"),
-        ("evaluation.max_tokens=abc", "evaluation.max_tokens=abc: Value 'abc'"),
+        ("evaluation.max_tokens=abc", "evaluation.max_tokens=abc cannot be used: give a whole number, as"),
         ("evaluation.max_tokens=0", "evaluation.max_tokens=0 is too small"),
         ("evaluation.length_factors=[1", "evaluation.length_factors=[1: while parsing"),
         ("model.embedding_dim=4", "model.embedding_dim=4 cannot be changed after training"),

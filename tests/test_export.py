@@ -10,7 +10,7 @@ from safetensors import safe_open
 
 from embedlab import export
 from embedlab.config.errors import UserError
-from embedlab.config.tree import TokenizerConfig
+from embedlab.config.groups import TokenizerConfig
 from embedlab.data.token_labels import raw
 from embedlab.data.tokenizer import load_tokenizer
 from embedlab.model.pretrained import load_table

@@ -10,14 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 DOCUMENTED = {"_exit", "_replace", "_asdict", "_fields", "_target_"}  # public, whatever their first letter
 PRIVATE = {  # name: (package, why nothing public serves)
-    "_internal": (
-        "hydra-core",
-        "the basic sweeper, which ours extends; load_sweep_config's class; the parser",
-    ),
-    "_apply_overrides_to_config": (
-        "hydra-core",
-        "values on a config composed before: saves 0.1 s a job",
-    ),
+    "_internal": ("hydra-core", "the basic sweeper, which ours extends; the parser of options"),
     "_parse_config": ("hydra-core", "an experiment's hydra.sweeper.params, as the basic sweeper reads them"),
     "_return_value": ("hydra-core", "a failed job's error; the property return_value prints and raises it"),
     "_actions": ("Python's argparse", "the options that Hydra's parser knows: it lists them nowhere else"),

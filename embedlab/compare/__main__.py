@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _compare(options: argparse.Namespace, command: str) -> int:
     from rich.console import Console
 
-    from embedlab.compare import fairness, outputs, reading, terminal_table
+    from embedlab.compare import advice, fairness, outputs, reading, terminal_table
     from embedlab.compare.comparison import compare
     from embedlab.compare.finished_run import clean
 
@@ -127,6 +127,7 @@ def _compare(options: argparse.Namespace, command: str) -> int:
         runs, excluded, metric=options.metric, by=options.by, where=options.where, baseline=options.baseline
     )
     comparison.notes = fairness.find_unequal_treatment(comparison)
+    advice.add_advice(comparison)
     refused = fairness.refusals(comparison)
     outputs.prepare_folder(folder)
     terminal_table.show(comparison, refused, console)

@@ -1,10 +1,7 @@
 """Compare each row with its baseline: the row with the baseline's value of the first key and all other keys equal."""
 
-from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
-
 from embedlab.compare import statistics
+from embedlab.compare.matching import cells_of, match
 from embedlab.compare.metrics import Metric
 from embedlab.compare.rows import Group, Row
 from embedlab.compare.varying import format_value, natural_order
@@ -23,6 +20,7 @@ def compare_with_baseline(
     labels = {row.label for group in groups for row in group.rows}
     if asked is not None and asked not in values | labels:
         raise UserError(f"--baseline {asked}: not among {', '.join(sorted(values)[:20])}")
+    read = metric.value
     tested: list[Row] = []
     for group in groups:
         here = sorted({row.keys[contrast] for row in group.rows}, key=natural_order)
@@ -40,9 +38,11 @@ def compare_with_baseline(
             other = single or found.get(tuple(row.keys[key] for key in keys[1:]))
             if row.is_baseline or other is None:
                 continue
-            row.baseline = other.label
-            ours, theirs = _match(row, other, metric, averaged)
+            row.baseline, row.against = other.label, other
+            ours, theirs = match(cells_of(row, read, averaged), cells_of(other, read, averaged), averaged)
             row.difference = statistics.difference(ours, theirs)
+            if row.difference is not None and row.difference.method == "paired":
+                row.gaps = [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
             if row.difference is not None and row.difference.method != "welch":
                 paired = ours.keys() & theirs.keys() or row.by_seed.keys() | other.by_seed.keys()
                 row.unpaired = sorted(row.by_seed.keys() - paired)
@@ -55,38 +55,3 @@ def compare_with_baseline(
     for row in undecided:
         assert row.difference is not None
         row.more_seeds = statistics.estimate_more_seeds(row.difference, statistics.LEVEL / len(undecided))
-
-
-def _match(row: Row, other: Row, metric: Metric, averaged: Sequence[str]) -> tuple[dict[int, float], dict[int, float]]:
-    """Return {seed: value} of both rows over the cells that both have; a cell is a seed and the settings averaged over.
-
-    If fewer than two seeds share a cell, over the settings that both have, at any seed. Without this, a width that only
-    one row was run at would count as a difference.
-    """
-    ours, theirs = _cells(row, metric, averaged), _cells(other, metric, averaged)
-    shared = ours.keys() & theirs.keys()
-    if len({seed for seed, _ in shared}) < 2:
-        common = {cell for _, cell in ours} & {cell for _, cell in theirs}
-        return _mean_per_seed(ours, {key for key in ours if key[1] in common}), _mean_per_seed(
-            theirs, {key for key in theirs if key[1] in common}
-        )
-    return _mean_per_seed(ours, shared), _mean_per_seed(theirs, shared)
-
-
-Cell = tuple[int, tuple[Any, ...]]  # seed and the values of the settings that a row averages over
-
-
-def _cells(row: Row, metric: Metric, averaged: Sequence[str]) -> dict[Cell, float]:
-    found: dict[Cell, list[float]] = defaultdict(list)
-    for run in row.runs:
-        value = metric.value(run)
-        assert value is not None, "a row keeps only runs with a finite metric"
-        found[run.seed, tuple(run.settings.get(key) for key in averaged)].append(value)
-    return {cell: sum(values) / len(values) for cell, values in found.items()}
-
-
-def _mean_per_seed(cells: dict[Cell, float], wanted: set[Cell]) -> dict[int, float]:
-    found: dict[int, list[float]] = defaultdict(list)
-    for cell in sorted(wanted, key=lambda cell: cell[0]):
-        found[cell[0]].append(cells[cell])
-    return {seed: sum(values) / len(values) for seed, values in found.items()}

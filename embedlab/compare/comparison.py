@@ -11,9 +11,12 @@ from typing import Any
 from embedlab.compare import statistics
 from embedlab.compare.baseline import compare_with_baseline
 from embedlab.compare.finished_run import Run, clean
+from embedlab.compare.looks import correct_for_looks, planned_looks
 from embedlab.compare.metrics import Metric, choose_metric
+from embedlab.compare.pairs import compare_pairs, set_letters
 from embedlab.compare.reading import Excluded
 from embedlab.compare.rows import Group, Row, Trial
+from embedlab.compare.text_spread import cover_other_text
 from embedlab.compare.varying import TUNED, add_short_keys, find_varying, format_value, resolve_key, select_runs
 from embedlab.config.errors import UserError
 
@@ -35,6 +38,7 @@ class Comparison:
     groups: list[Group]
     runs: list[Run]
     excluded: list[Excluded]
+    looks: tuple[int, ...] = ()  # numbers of seeds after which a sweep until=decided looked at its results
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -90,7 +94,13 @@ def compare(
     if not groups:
         raise UserError(f"no run has a finite {measure.name}: nothing to compare")
     compare_with_baseline(groups, measure, keys, baseline, averaged)
-    return Comparison(measure, keys, averaged, together, groups, kept, all_excluded)
+    compare_pairs(groups, measure, averaged)
+    if looks := planned_looks(kept):
+        correct_for_looks(groups, looks)
+    for group in groups:
+        set_letters(group)
+    cover_other_text(groups, measure, averaged)
+    return Comparison(measure, keys, averaged, together, groups, kept, all_excluded, looks)
 
 
 def _varies_within_a_group(groups: Iterable[Sequence[Run]], key: str) -> bool:

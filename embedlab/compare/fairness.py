@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.finished_run import Run, clean
+from embedlab.compare.looks import find_mixed_plans
 from embedlab.compare.rows import Group, Row
 from embedlab.compare.varying import RATE, format_value, natural_order
 from embedlab.compare.wording import join_words
@@ -20,6 +21,7 @@ def find_unequal_treatment(comparison: Comparison) -> list[str]:
         prefix = f"{group.title}: " if group.title else ""
         for note in (*_seeds(group), *_averaged(group, comparison.averaged), *_tuning(group), *_sizes(group)):
             found.append(prefix + note)
+    found += find_mixed_plans(comparison.runs)
     found += [*_alike(comparison), *_weak(comparison.rows), *_versions(comparison.runs), *_cautions(comparison.runs)]
     return found
 

@@ -79,8 +79,22 @@ def choose_metric(asked: str | None, runs: Sequence[Run]) -> Metric:
         return Metric((often or sorted(DEFAULTS, key=lambda name: -have[name]))[0])
     metric = Metric(asked)
     if asked.partition(".")[0] in NOT_SCORES or all(metric.value(run) is None for run in runs):
-        raise UserError(f"--metric {asked}: no run has this number; they have for example {', '.join(_examples(runs))}")
+        raise UserError(f"--metric {asked}: no run has this number; they have {_describe_available(asked, runs)}")
     return metric
+
+
+BY_ENTRY = {"extrapolation": "context_length", "order_sensitivity": "keep"}  # lists -> what their entries differ in
+
+
+def _describe_available(asked: str, runs: Sequence[Run]) -> str:
+    """Return which metrics the runs have: all of a list's if one of its entries was asked for, else examples."""
+    first = asked.partition(".")[0]
+    if first in BY_ENTRY:
+        found = {entry.get(BY_ENTRY[first]) for run in runs for entry in run.entries(first)}
+        names = [f"{first}.{n}" for n in sorted(n for n in found if isinstance(n, int))]
+        if measured := [name for name in names if any(Metric(name).value(run) is not None for run in runs)]:
+            return ", ".join(measured)
+    return f"for example {', '.join(_examples(runs))}"
 
 
 def _examples(runs: Sequence[Run]) -> list[str]:

@@ -30,11 +30,17 @@ class Row:
     spread: float | None = None  # validation score of the worst trial minus that of the best
     is_baseline: bool = False
     baseline: str = ""
+    against: "Row | None" = None  # the baseline's row
     difference: statistics.Difference | None = None
     unpaired: list[int] = field(default_factory=list)  # seeds in `mean` but in no pair of `difference`
     unpaired_baseline: list[int] = field(default_factory=list)  # the same for the baseline's mean
-    p: float | None = None  # Holm-corrected
+    p: float | None = None  # corrected for all comparisons, and for all looks of a sweep until=decided
+    looked_at: int | None = None  # seeds at the last look of such a sweep
+    gaps: list[float] = field(default_factory=list)  # differences of the pairs, in the order of their seeds
     more_seeds: int | None = None
+    mean_with_text: tuple[float, float] | None = None  # 95 % intervals that also cover other text of the same kind
+    difference_with_text: tuple[float, float] | None = None
+    letters: str = ""  # rows of a ranking that share a letter cannot be told apart; "" if no pair could be tested
 
     @property
     def decided(self) -> bool:
@@ -54,6 +60,29 @@ class Row:
 
 
 @dataclass(slots=True)
+class Pair:
+    """Two rows of one ranking, `a` the better one by mean, and a minus b over what both were run at."""
+
+    a: Row
+    b: Row
+    difference: statistics.Difference
+    p: float | None = None  # Holm-corrected; None if the pair could not be tested
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the difference is beyond chance at statistics.LEVEL."""
+        return self.p is not None and self.p < statistics.LEVEL
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One sentence for a person who must choose; `topic` is the question that it answers."""
+
+    topic: str
+    sentence: str
+
+
+@dataclass(slots=True)
 class Group:
     """Runs that may be ranked together; rows from best to worst."""
 
@@ -61,6 +90,8 @@ class Group:
     rows: list[Row]
     runs: list[Run]
     baseline: str = ""
+    pairs: list[Pair] = field(default_factory=list)
+    advice: list[Advice] = field(default_factory=list)
 
     @property
     def title(self) -> str:

@@ -102,14 +102,15 @@ def _test(method: str, n: int, gap: float, error: float, df: float, sd: float, s
     return Difference(method, n, gap, gap - half, gap + half, p, sd)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: Sequence[float], comparisons: int | None = None) -> list[float]:
     """Return corrected p-values in the given order: p(k) · (m - k + 1) by rank, monotone, at most 1 (Holm 1979).
 
     If they are compared with LEVEL, the probability of any false alarm is at most LEVEL, however the tests depend.
+    `comparisons` is m, where these p-values were chosen from more tests than are given.
     """
-    m = len(p_values)
-    corrected, largest = [0.0] * m, 0.0
-    for rank, index in enumerate(sorted(range(m), key=p_values.__getitem__)):
+    m = len(p_values) if comparisons is None else comparisons
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
         largest = max(largest, min(1.0, p_values[index] * (m - rank)))
         corrected[index] = largest
     return corrected

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from embedlab.compare.comparison import Comparison
+from embedlab.compare.letters import shorten
 from embedlab.compare.reading import Excluded
 from embedlab.compare.rows import Group
 from embedlab.compare.verdict import (
@@ -25,7 +26,7 @@ from embedlab.compare.verdict import (
 ROWS = 40  # more are in comparison.csv
 NOTES = 12
 WIDE = 110  # columns of a terminal that also shows the following
-WIDE_ONLY = ("parameters", "tokens/s")
+WIDE_ONLY = ("more seeds", "parameters", "tokens/s")
 PIPED = 160  # columns if the output is not a terminal
 
 
@@ -37,6 +38,8 @@ def show(comparison: Comparison, refused: Sequence[str], console: Console) -> No
             console.print(Text(f"… and {len(group.rows) - ROWS} more rows in comparison.csv", style="dim"))
         for sentence in list(verdict(comparison, group))[:2]:
             console.print(Padding(Text(sentence), (0, 0, 0, 1)))
+        for advice in group.advice:
+            console.print(Padding(Text(f"{advice.topic}: ", style="bold") + Text(advice.sentence), (0, 0, 0, 1)))
         console.print()
     for text in refused:
         console.print(Text(text, style="bold red"))
@@ -61,22 +64,20 @@ def _table(comparison: Comparison, group: Group, wide: bool) -> Table:
     table = Table(title=Text(title, style="bold"), title_justify="left", header_style="bold", box=SIMPLE_HEAD)
     for name in headings(comparison):
         table.add_column(Text(name), overflow="fold")
-    for name in ("mean ± 95 %", "seeds", "Δ ± 95 %", "p (Holm)", "more seeds", *(WIDE_ONLY if wide else ())):
+    for name in ("mean ± 95 %", "letters", "seeds", "Δ ± 95 %", "p (Holm)", *(WIDE_ONLY if wide else ())):
         table.add_column(name, justify="right", no_wrap=True)
     for row in group.rows[:ROWS]:
         places, gap = decimals_for(row.mean.mean), row.difference
         figures = [
             format_plus_minus(row.mean.mean, row.mean.high, places),
+            shorten(row.letters),
             str(row.mean.n) + (f" (−{row.without_number})" if row.without_number else ""),
             format_plus_minus(gap.mean, gap.high, places, sign=True) if gap else "–",
             format_p(row.p),
-            format_more_seeds(row) or "–",
-            *(
-                [_number_or_dash(row.average("parameters", "total")), _number_or_dash(row.average("tokens_per_second"))]
-                if wide
-                else []
-            ),
         ]
+        if wide:
+            costs = row.average("parameters", "total"), row.average("tokens_per_second")
+            figures += [format_more_seeds(row) or "–", *map(_number_or_dash, costs)]
         table.add_row(*map(Text, [*cells(row), *figures]), style="bold" if row.decided else None)
     return table
 

@@ -1,11 +1,12 @@
 """Sentences and number formats for the answer: which setting is better, by how much, and how sure that is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from embedlab.compare import statistics
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.rows import Group, Row, format_trial
 from embedlab.compare.varying import format_value
+from embedlab.compare.wording import join_words
 
 MOST_SENTENCES = 24  # sentences about single rows in one ranking
 
@@ -82,12 +83,13 @@ def verdict(comparison: Comparison, group: Group) -> Iterator[str]:
     word = "highest" if metric.higher_is_better else "lowest"
     yield (
         f"{best.label} has the {word} {metric.name}: {best.mean.mean:,.{places}f}{unit}"
-        + (f" (95 % {format_interval(best.mean.low, best.mean.high, places)})" if best.mean.n > 1 else "")
+        + _sure_by(best, places)
         + f", {format_seeds(best.mean.n)}."
     )
     compared = [row for row in group.rows if row.difference is not None]
     if compared:
-        yield _summary(compared, group.baseline, metric.higher_is_better)
+        looks = f" {_looks(comparison.looks, compared)}" if comparison.looks else ""
+        yield _summary(compared, group, metric.higher_is_better) + looks
     for row in compared[:MOST_SENTENCES]:
         yield _sentence(row, metric.higher_is_better, unit, places)
     if len(compared) > MOST_SENTENCES:
@@ -96,11 +98,38 @@ def verdict(comparison: Comparison, group: Group) -> Iterator[str]:
         yield f"{len(rest)} more settings: {sure} differ from their baseline, {len(rest) - sure} are undecided."
 
 
-def _summary(rows: list[Row], baseline: str, higher_is_better: bool) -> str:
+def _sure_by(row: Row, places: int) -> str:
+    """Return ` (95 % 2.70 to 2.80; with other text of the kind 2.65 to 2.85)`; "" for one seed."""
+    if row.mean.n < 2:
+        return ""
+    text = f" (95 % {format_interval(row.mean.low, row.mean.high, places)}"
+    if row.mean_with_text:
+        text += f"; with other text of the kind {format_interval(*row.mean_with_text, places)}"
+    return text + ")"
+
+
+def _summary(rows: list[Row], group: Group, higher_is_better: bool) -> str:
     sure = [row for row in rows if row.decided]
     better = sum((row.difference.mean > 0) == higher_is_better for row in sure if row.difference)
     counts = f"{better} better, {len(sure) - better} worse, {len(rows) - len(sure)} undecided"
-    return f"Against {baseline}, at 5 % over all comparisons: {counts}."
+    summary = f"Against {group.baseline}, at 5 % over all comparisons: {counts}."
+    if tested := [pair for pair in group.pairs if pair.p is not None]:
+        apart = sum(pair.told_apart for pair in tested)
+        summary += f" Of all {len(tested)} pairs, at 5 % over all pairs, {apart} are told apart."
+    return summary
+
+
+def _looks(looks: Sequence[int], rows: list[Row]) -> str:
+    """Return how many seeds each decision took, and what a fixed number of seeds would have taken."""
+    counts = [
+        f"{n} at {seeds} seeds" for seeds in looks if (n := sum(r.decided and r.looked_at == seeds for r in rows))
+    ]
+    used, most = sum(row.mean.n for row in rows), looks[-1] * len(rows)
+    decided = f"decided {join_words(counts)}" if counts else "nothing is decided yet"
+    return (
+        f"The sweep looked at {join_words([str(n) for n in looks])} seeds, and every p-value is corrected for it: "
+        f"{decided}. {used} runs of the compared settings, {most - used} fewer than {looks[-1]} seeds for each."
+    )
 
 
 def format_seeds(n: int) -> str:
@@ -123,11 +152,12 @@ def _sentence(row: Row, higher_is_better: bool, unit: str, places: int) -> str:
     assert found.low is not None
     assert found.high is not None
     low, high = (found.low, found.high) if found.mean > 0 else (-found.high, -found.low)
-    sure = f"95 % {format_interval(low, high, places)}, p {_equal_p(row.p)}, {format_seeds(found.n)}"
+    sure = f"95 % {format_interval(low, high, places)}, p {equal_p(row.p)}, {format_seeds(found.n)}"
     sure += "" if found.method == "paired" else ", unpaired"
     sure += f"; not in pairs: seed {row.outside_pairs}" if row.outside_pairs else ""
     if row.decided:
-        return f"{ours} {verb} {theirs}{shared}{by} ({sure})."
+        at = f", decided at {row.looked_at} seeds" if row.looked_at else ""
+        return f"{ours} {verb} {theirs}{shared}{by} ({sure}{at})."
     lead = "level" if found.mean == 0 else "ahead" if better else "behind"
     hint = f"; {format_more_seeds(row)} more seeds would decide" if format_more_seeds(row) else ""
     return f"{ours} against {theirs}{shared}: undecided{hint}. So far it is {lead}{by} ({sure})."
@@ -140,6 +170,7 @@ def _sides(row: Row) -> tuple[str, str, str]:
     return (first, second, f" at {', '.join(ours)}") if ours and ours == theirs else (row.label, row.baseline, "")
 
 
-def _equal_p(p: float | None) -> str:
+def equal_p(p: float | None) -> str:
+    """Format a p-value with its sign: `= 0.013`, `< 0.001`."""
     text = format_p(p)
     return text if text.startswith("<") else f"= {text}"

@@ -8,6 +8,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from embedlab.config.help import object_settings, setting_names
+from embedlab.config.omegaconf_errors import describe_wrong_value
 from embedlab.config.optional import REPLACED, install_hint, replaced_launcher
 from embedlab.config.program import lists_all
 
@@ -36,13 +37,19 @@ def explain(error: Exception) -> str:
             return f"{group}={name} is not installed: {remedy}"
         known = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
         choices = f"give one of {', '.join(known)}" if known else lists_all()
-        return f"{group}={name} is unknown: {choices}"
+        return f"{group}={name} is unknown: {choices}{own_scheme(name) if group == 'position' else ''}"
     if missing := re.search(r"In 'hydra/launcher/(.+)': Could not load 'hydra/launcher/(.+)'", text):
         return f"hydra/launcher={missing[1]} is not installed: {install_hint(missing[2]) or lists_all()}"
     if unknown := re.search(r"use \+(.+)", text):
-        return f"{unknown[1]} names no setting{suggest(unknown[1])}: {lists_all()}"
-    if wrong := re.search(r"Error merging override (.+)", text):
-        return f"{wrong[1]} cannot be set: {cause}; {lists_all()} with what they mean"
+        return f"{unknown[1]} names no setting{suggest(unknown[1]) or of_free_group(unknown[1])}: {lists_all()}"
+    if present := re.match(r"Could not append to config. An item is already at '(.+)'", text):
+        return f"+{present[1]} adds a setting that is there already: write {present[1]}=VALUE, without +"
+    if absent := re.match(r"Could not delete from config. '(.+)' does not exist", text):
+        return f"~{absent[1]} names no setting{suggest(absent[1])}: {lists_all()}"
+    if other := re.match(r"Could not delete from config. The value of '(.+)' is (.*) and not (.*)\.$", text, re.M):
+        return f"~{other[1]}={other[3]} deletes nothing, because the value is {other[2]}: write ~{other[1]}"
+    if wrong := re.search(r"Error merging override (.+)", text, re.DOTALL):
+        return describe_wrong_value(error.__cause__, wrong[1]) or f"{wrong[1]} cannot be set: {cause}; {lists_all()}"
     if text.startswith("Ambiguous value"):
         key = text.splitlines()[0].partition("argument ")[2]
         remedy = "add -m to sweep over them, write them as [a,b] for a list, or in quotes if they are one value"
@@ -50,12 +57,32 @@ def explain(error: Exception) -> str:
     return text.splitlines()[0]
 
 
+def own_scheme(name: str) -> str:
+    """Return the overrides that choose a scheme from the user's own file, which `position=NAME` does not find."""
+    stem = name.removesuffix(".py")
+    return f"; or, for your own file, position=none position.name={stem} position.file={stem}.py"
+
+
+FREE = {  # groups of settings that are not all listed -> who knows the others
+    "trainer": "lightning.Trainer",
+    "callbacks": "the callback",
+    "logger": "the logger",
+    "position": "the scheme in position.file",
+}
+
+
+def of_free_group(override: str) -> str:
+    """Return who may know a setting that no yaml lists, with the override that passes it on; "" for other groups."""
+    group, dot, _ = override.partition(".")
+    return f" (if {FREE[group]} has it, write +{override})" if dot and group in FREE else ""
+
+
 def suggest(override: str) -> str:
     """Return what may be meant by an override of an unknown setting, in brackets; "" if nothing is close."""
     key = override.partition("=")[0].lstrip("+~")
     if key in setting_names():
         return f" of the chosen {key.partition('.')[0]} (choose another with {key.partition('.')[0]}=NAME)"
-    close = difflib.get_close_matches(
-        key, [*setting_names(), *object_settings("trainer/default", "callbacks/default")], n=1, cutoff=0.75
-    )
+    known = [*setting_names(), *object_settings("trainer/default", "callbacks/default")]
+    known = [name for name in known if not key.startswith(f"{name}.")]  # a group is not what is meant
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
     return f" (did you mean {close[0]}?)" if close else ""

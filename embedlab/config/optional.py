@@ -27,6 +27,15 @@ def install_hint(launcher: str) -> str | None:
     return package and f"pip install {package} installs it; or leave hydra/launcher out, to run here"
 
 
+def check_objects(group: str, nodes: dict[str, Any]) -> None:
+    """Raise UserError for a callback or logger that is neither null nor the settings of an object."""
+    for name, node in nodes.items():
+        if node is not None and not isinstance(node, dict):
+            raise UserError(
+                f"{group}.{name}={node} cannot be used: give {group}.{name}=null, or {group}.{name}.KEY=VALUE"
+            )
+
+
 def check_packages(loggers: dict[str, Any]) -> None:
     """Raise UserError for a logger whose package is not installed."""
     for name, node in loggers.items():

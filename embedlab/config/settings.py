@@ -51,6 +51,16 @@ def at_most(most: float, **values: float) -> None:
             raise UserError(f"{key.replace('__', '.')}={value} is too large: give at most {most}")
 
 
+def check_given(node: Any, prefix: str = "") -> None:
+    """Raise UserError for a setting without a value, as one deleted by `~seed`, anywhere in the config class `node`."""
+    for item in fields(node):
+        key, value = f"{prefix}{item.name}", getattr(node, item.name)
+        if value == MISSING:
+            raise UserError(f"{key} has no value: give {key}=VALUE")
+        if is_dataclass(value):
+            check_given(value, f"{key}.")
+
+
 def check_numbers(node: Any, prefix: str) -> None:
     """Raise UserError for a NaN, an infinity, or an integer beyond 64 bits, anywhere in the config class `node`."""
     for key, value in _numbers(node, prefix):

@@ -1,7 +1,7 @@
-"""The config tree: every setting with its type, a sentence and its unit; the values are in conf/*.yaml.
+"""The config tree: the settings of groups.py, corpora.py and the schemes together; their values are in conf/*.yaml.
 
-Trainer, logger and callbacks are yaml with `_target_`, as in Lightning and Hydra. Nothing here
-imports torch, so that `--help` and error messages appear at once.
+Each setting has a type, a sentence and its unit. Trainer, logger and callbacks are yaml with `_target_`, as in
+Lightning and Hydra. Nothing here imports torch, so that `--help` and error messages appear at once.
 """
 
 from dataclasses import dataclass
@@ -10,188 +10,16 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
-from embedlab.config.errors import UserError
+from embedlab.config.check_trainer import check_trainer
+from embedlab.config.corpora import CorpusConfig, DownloadConfig, FilesConfig, PythonDocsConfig
+from embedlab.config.groups import DataConfig, EvaluationConfig, ModelConfig, OptimizerConfig, TokenizerConfig
 from embedlab.config.home import expand_user
-from embedlab.config.optional import check_packages
-from embedlab.config.settings import at_least, at_most, check_numbers, one_of, setting
-from embedlab.config.trainer import check_trainer
+from embedlab.config.optional import check_objects, check_packages
+from embedlab.config.settings import at_least, at_most, check_given, check_numbers, setting
 
-MOST_WEIGHTS = 1e13  # of the blocks; float32 numbers of 40 TB
 PACKAGE = Path(__file__).parents[1]
 # An installed package has it inside, a checkout beside it.
 CONF = next(path for path in (PACKAGE / "conf", PACKAGE.parent / "conf") if (path / "config.yaml").is_file())
-
-
-@dataclass(slots=True)
-class CorpusConfig:
-    """The text to learn from."""
-
-    name: str = setting("name of the corpus, for folders and reports")
-    val_fraction: float = setting("share of the text kept for validation, 0 to 1")
-    test_fraction: float = setting("share of the text kept for the final test, 0 to 1")
-
-    def validate(self) -> None:
-        for part in ("val", "test"):
-            share = getattr(self, f"{part}_fraction")
-            if not 0 < share < 1:
-                raise UserError(f"corpus.{part}_fraction={share} is not a share: give a number between 0 and 1, as 0.1")
-        if self.val_fraction + self.test_fraction >= 1:
-            raise UserError(
-                f"corpus.val_fraction={self.val_fraction} and corpus.test_fraction={self.test_fraction} "
-                "leave nothing to train on: give a sum below 1"
-            )
-
-
-@dataclass(slots=True)
-class PythonDocsConfig(CorpusConfig):
-    """Python's own documentation, read from the running Python."""
-
-    docstrings: bool = setting("whether the standard library's docstrings are added to pydoc_data.topics")
-
-
-@dataclass(slots=True)
-class DownloadConfig(CorpusConfig):
-    """One text file, downloaded once."""
-
-    url: str = setting("address of the text file")
-    sha256: str = setting("sha256 of the text file, in hexadecimal")
-
-
-@dataclass(slots=True)
-class FilesConfig(CorpusConfig):
-    """Your own text."""
-
-    path: Any = setting("a file, a list of files, a folder or a glob: .txt, .md, .jsonl, each plain or .gz")
-    field: str = setting("the field of a .jsonl line that holds the text")
-
-    def validate(self) -> None:
-        CorpusConfig.validate(self)
-        paths = self.path if isinstance(self.path, list) else [self.path]
-        if not paths or not all(isinstance(path, str) and path for path in paths):
-            raise UserError(f"corpus.path={self.path!r} names no file: give corpus.path=FILE, a folder or a glob")
-
-
-@dataclass(slots=True)
-class TokenizerConfig:
-    """How text becomes token ids."""
-
-    name: str = setting("gpt2, bytes, or the name of a tiktoken encoding")
-    vocab_size: int | None = setting("tokens to keep, <|endoftext|> included; null: all; for gpt2 only")
-
-    def validate(self) -> None:
-        if self.vocab_size is not None:
-            at_least(257, tokenizer__vocab_size=self.vocab_size)  # 256 bytes and <|endoftext|>
-
-
-@dataclass(slots=True)
-class DataConfig:
-    """Windows and batches."""
-
-    context_length: int = setting("tokens in a window")
-    stride: int = setting("tokens from one training window's start to the next")
-    batch_size: int = setting("windows in a batch, over all devices together")
-    num_workers: int = setting("processes that prepare batches; 0: the training process does it")
-    max_eval_tokens: int | None = setting("most target tokens scored in each held-out text; null: all")
-
-    def validate(self) -> None:
-        at_least(1, data__context_length=self.context_length, data__stride=self.stride)
-        at_least(1, data__batch_size=self.batch_size)
-        at_least(0, data__num_workers=self.num_workers)
-        at_most(1024, data__num_workers=self.num_workers)  # each is a process
-        if self.max_eval_tokens is not None and not self.max_eval_tokens >= self.context_length:
-            raise UserError(
-                f"data.max_eval_tokens={self.max_eval_tokens} is less than one window of data.context_length="
-                f"{self.context_length}: give at least {self.context_length}, or a smaller data.context_length"
-            )
-
-
-@dataclass(slots=True)
-class TokenTableConfig:
-    """Where the token vectors come from."""
-
-    path: str | None = setting(
-        "a table trained elsewhere: .safetensors, .npy or word2vec .txt/.vec; null: a random one"
-    )
-    frozen: bool = setting("whether the token table is not trained")
-
-
-@dataclass(slots=True)
-class ModelConfig:
-    """Token table and prediction head."""
-
-    head: str = setting("attention (causal transformer blocks) or linear (logits straight from the summed embeddings)")
-    embedding_dim: int = setting("D, width of the token vectors and of the model")
-    n_layers: int = setting("transformer blocks; the linear head has none")
-    n_heads: int = setting("attention heads a block; must divide embedding_dim")
-    mlp_ratio: float = setting("width of a block's hidden layer, as a multiple of embedding_dim")
-    dropout: float = setting("share of activations dropped in training, 0 to below 1")
-    init_std: float = setting("standard deviation of table and weights at initialisation")
-    loss_chunk_tokens: int = setting("tokens whose logits are in memory at once")
-    token_table: TokenTableConfig = setting("where the token vectors come from")
-
-    def validate(self) -> None:
-        one_of(("attention", "linear"), model__head=self.head)
-        at_least(1, model__embedding_dim=self.embedding_dim, model__n_heads=self.n_heads)
-        at_least(1, model__n_layers=self.n_layers, model__loss_chunk_tokens=self.loss_chunk_tokens)
-        at_least(0, model__init_std=self.init_std)
-        if not 0 <= self.dropout < 1:
-            raise UserError(f"model.dropout={self.dropout} is not a share: give a number from 0 to below 1")
-        if round(self.mlp_ratio * self.embedding_dim) < 1:
-            raise UserError(f"model.mlp_ratio={self.mlp_ratio} leaves no hidden unit: give a larger number, as 4")
-        weights = 12 * self.n_layers * self.embedding_dim**2
-        if weights > MOST_WEIGHTS:
-            raise UserError(
-                f"model.embedding_dim={self.embedding_dim} with model.n_layers={self.n_layers} has {weights:.0e} "
-                "parameters, more than any machine holds: lower one of them"
-            )
-        if self.embedding_dim % self.n_heads:
-            raise UserError(
-                f"model.embedding_dim={self.embedding_dim} is not divisible by model.n_heads={self.n_heads}: "
-                "change one of them"
-            )
-
-
-@dataclass(slots=True)
-class OptimizerConfig:
-    """AdamW with warm-up and cosine decay."""
-
-    lr: float = setting("highest learning rate")
-    min_lr_ratio: float = setting("final learning rate over the highest one, 0 to 1")
-    warmup_fraction: float = setting("share of all steps in which the learning rate rises from 0, 0 to 1")
-    weight_decay: float = setting("AdamW's weight decay, applied to matrices of the blocks only")
-    beta1: float = setting("AdamW's decay of the gradient's mean, 0 to 1")
-    beta2: float = setting("AdamW's decay of the gradient's square, 0 to 1")
-
-    def validate(self) -> None:
-        if not self.lr > 0:
-            raise UserError(f"optimizer.lr={self.lr} does not train: give a number above 0, as 0.001")
-        at_least(0, optimizer__weight_decay=self.weight_decay)
-        for key in ("min_lr_ratio", "warmup_fraction", "beta1", "beta2"):
-            share = getattr(self, key)
-            if not 0 <= share <= 1 or (share == 1 and key.startswith("beta")):
-                raise UserError(f"optimizer.{key}={share} is out of range: give a number from 0 to 1")
-
-
-@dataclass(slots=True)
-class EvaluationConfig:
-    """What is measured after training, on the test text."""
-
-    length_factors: list[float] = setting("context lengths to test, as multiples of the trained one")
-    shuffle_keep: list[int] = setting(
-        "order sensitivity: how many last tokens keep their positions while the others are shuffled"
-    )
-    max_tokens: int = setting("most target tokens scored at each context length")
-    sliding_step: int = setting("targets scored in each sliding window; with 1 every target sees the whole length")
-    order_windows: int = setting("windows whose last target is scored with a shuffled context")
-
-    def validate(self) -> None:
-        for factor in self.length_factors:
-            if not factor > 0:
-                raise UserError(f"evaluation.length_factors={self.length_factors}: give numbers above 0")
-        for keep in self.shuffle_keep:
-            at_least(0, evaluation__shuffle_keep=keep)
-        at_least(1, evaluation__max_tokens=self.max_tokens, evaluation__sliding_step=self.sliding_step)
-        at_least(1, evaluation__order_windows=self.order_windows)
 
 
 @dataclass(slots=True)
@@ -203,12 +31,14 @@ class Config:
     cache_dir: str = setting("folder for downloads and token ids, shared by all runs")
     sweep_name: str = setting("folder of a sweep below output_dir/sweeps")
     run_dir: str = setting("folder of this run; set by Hydra")
-    threads: int | None = setting("CPU threads; null: 1 for token tables below 4 million numbers, else all cores", None)
+    threads: int | None = setting(
+        "CPU threads; null: as many as make it faster, in a sweep at most a job's share", None
+    )
     corpus: CorpusConfig = setting("the text to learn from")
     tokenizer: TokenizerConfig = setting("how text becomes token ids")
     data: DataConfig = setting("windows and batches")
     model: ModelConfig = setting("token table and prediction head")
-    position: Any = setting("the positional scheme")  # a PositionConfig once positions.check has read it
+    position: Any = setting("the positional scheme")  # a PositionConfig once whole_config.py has read it
     optimizer: OptimizerConfig = setting("AdamW with warm-up and cosine decay")
     evaluation: EvaluationConfig = setting("what is measured after training")
     trainer: dict[str, Any] = setting("Lightning's Trainer, as in its documentation")
@@ -217,6 +47,7 @@ class Config:
 
     def validate(self) -> None:
         """Check all settings. Raises UserError for the first one that cannot work."""
+        check_given(self)
         for key in ("seed", "threads", "corpus", "tokenizer", "data", "model", "position", "optimizer", "evaluation"):
             check_numbers(getattr(self, key), key)
         at_least(0, seed=self.seed)
@@ -227,6 +58,8 @@ class Config:
         for part in (self.corpus, self.tokenizer, self.data, self.model, self.optimizer, self.evaluation):
             part.validate()
         check_trainer(self.trainer)
+        check_objects("callbacks", self.callbacks)
+        check_objects("logger", self.logger)
         check_packages(self.logger)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from embedlab.data.token_counts import count_tokens
 from embedlab.data.windows import SlidingWindows
-from embedlab.runs.results import Baselines
+from embedlab.runs.measured import Baselines
 
 CHUNK = 1 << 20  # tokens
 

@@ -9,16 +9,15 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from embedlab.config.corpora import CorpusConfig, DownloadConfig, FilesConfig, PythonDocsConfig
 from embedlab.config.errors import UserError
-from embedlab.config.tree import CorpusConfig, DownloadConfig, FilesConfig, PythonDocsConfig
 from embedlab.data import python_docs
 from embedlab.data.corpus_files import find_files, suffix_of
 from embedlab.data.download import download
-from embedlab.runs.file_hashes import sha256_of
+from embedlab.runs.file_hashes import known_sha256s, read_sha256s, sha256_of
 
 CHUNK = 1 << 20  # bytes read at once
 
@@ -38,17 +37,22 @@ class Corpus:
     files: list[Path]
     field: str = "text"
 
-    @cached_property
+    @property
     def sha256(self) -> str:
         """Hash of the file if there is one; of several files, hash of their hashes in order."""
-        return self.sha256_by(sha256_of)
+        return self._combine(lambda: [sha256_of(path) for path in self.files])
 
-    def sha256_by(self, hash_file: Callable[[Path], str]) -> str:
-        """Return `sha256` with another function for a file's hash, for example one that caches."""
-        sums = []
-        for path in self.files:
-            with _report_read_errors(path):
-                sums.append(hash_file(path))
+    def known_sha256(self, cache_dir: Path) -> str:
+        """Return `sha256` without reading files that have not changed since they were last hashed."""
+        return self._combine(lambda: known_sha256s(self.files, cache_dir))
+
+    def read_sha256(self, cache_dir: Path) -> str:
+        """Return `sha256` of the files, all read whole, and keep it for `known_sha256`."""
+        return self._combine(lambda: read_sha256s(self.files, cache_dir))
+
+    def _combine(self, hash_files: Callable[[], list[str]]) -> str:
+        with _report_read_errors(self.files[0]):
+            sums = hash_files()
         return sums[0] if len(sums) == 1 else hashlib.sha256("\n".join(sums).encode()).hexdigest()
 
     @property
@@ -68,7 +72,7 @@ def open_corpus(config: CorpusConfig, cache_dir: Path) -> Corpus:
         case FilesConfig():
             return Corpus(config.name, find_files(config.path), config.field)
         case DownloadConfig():
-            return Corpus(config.name, [download(config, cache_dir / "downloads")])
+            return Corpus(config.name, [download(config, cache_dir)])
         case PythonDocsConfig():
             return Corpus(config.name, [python_docs.collect(cache_dir / "corpora", config.docstrings)])
     raise AssertionError(f"no such corpus: {config}")
@@ -162,5 +166,5 @@ def _report_read_errors(path: Path) -> Iterator[None]:
         raise UserError(f"corpus.path: {path} is not a complete .gz file ({error}): give another") from error
     except OSError as error:
         raise UserError(
-            f"corpus.path: {path} cannot be read ({error.strerror}): make it readable or give another"
+            f"corpus.path: {error.filename or path} cannot be read ({error.strerror}): make it readable or give another"
         ) from error

@@ -4,7 +4,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -18,6 +17,7 @@ from embedlab.data.tokenizer import Tokenizer, load_tokenizer
 from embedlab.data.tokens import Tokens, prepare
 from embedlab.data.windows import SlidingWindows, whole_batch
 from embedlab.runs.file_hashes import hash_files
+from embedlab.runs.random_streams import torch_generator
 from embedlab.runs.same_inputs import Inputs
 
 log = logging.getLogger(__name__)
@@ -86,13 +86,14 @@ class TextData(LightningDataModule):
 
     def _loader_settings(self) -> dict[str, Any]:
         workers = self.config.data.num_workers
+        rank = self.trainer.global_rank if self.trainer else 0
         return {
             "collate_fn": whole_batch,
             "num_workers": workers,
             "persistent_workers": workers > 0,
             # A spawned worker would import the main module again, and rerun the job.
             "multiprocessing_context": "fork" if workers else None,
-            "generator": torch.Generator().manual_seed(self.config.seed),  # not the one that dropout draws from
+            "generator": torch_generator(self.config.seed, "workers", rank),  # not the one that dropout draws from
             "pin_memory": self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
         }
 

@@ -6,21 +6,22 @@ from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 
+from embedlab.config.corpora import DownloadConfig
 from embedlab.config.errors import UserError
-from embedlab.config.tree import DownloadConfig
-from embedlab.runs.file_hashes import sha256_of
+from embedlab.runs.file_hashes import known_sha256
 
 log = logging.getLogger(__name__)
 TIMEOUT = 15  # seconds without an answer
 
 
-def download(config: DownloadConfig, folder: Path) -> Path:
-    """Return the file of `config.url`, downloaded into `folder` if it is not there yet.
+def download(config: DownloadConfig, cache_dir: Path) -> Path:
+    """Return the file of `config.url`, downloaded into `cache_dir`/downloads if it is not there yet.
 
     Raises UserError if it cannot be downloaded or its sha256 is not the one in the config.
     """
+    folder = cache_dir / "downloads"
     path = folder / f"{config.sha256[:16]}-{Path(unquote(urlsplit(config.url).path)).name}"
-    if path.is_file() and sha256_of(path) == config.sha256.lower():
+    if path.is_file() and known_sha256(path, cache_dir) == config.sha256.lower():
         return path  # without pooch, which needs write permission
     import pooch  # slow to import, and rarely needed
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from embedlab.config.errors import UserError
+from embedlab.runs.random_streams import seed_sequence
 
 ROUNDS = 8
 BLOCK = 1 << 14  # windows
@@ -32,7 +33,7 @@ class Permutation:
     def set_epoch(self, epoch: int) -> None:
         """Select the permutation of this epoch."""
         self.epoch = epoch
-        self.keys = np.random.SeedSequence([self.seed, epoch]).generate_state(ROUNDS, np.uint64)
+        self.keys = seed_sequence(self.seed, "order", epoch).generate_state(ROUNDS, np.uint64)
 
     def __len__(self) -> int:
         return self.n

@@ -5,6 +5,7 @@ fails.
 """
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -15,8 +16,8 @@ from typing import Any
 
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
-from embedlab.distributed.records import FOLDER, first_error
-from embedlab.runs.machine import available_cores
+from embedlab.distributed.rank_errors import FOLDER, first_error
+from embedlab.runs.machine import allowed_threads
 from embedlab.runs.signals import handle_signals
 
 FOREIGN = ("SLURM_", "TORCHELASTIC_", "MASTER_", "OMPI_", "PMI_", "WORLD_SIZE", "NODE_RANK", "GROUP_RANK")
@@ -25,27 +26,33 @@ FOREIGN = ("SLURM_", "TORCHELASTIC_", "MASTER_", "OMPI_", "PMI_", "WORLD_SIZE", 
 def device_count(config: Config) -> int:
     """Return the number of processes that the trainer's settings ask for; 1 without a strategy of several processes.
 
-    Raises UserError if trainer.devices is not a number or a list.
+    Without a strategy Lightning takes ddp for several devices. Raises UserError if a strategy of several processes is
+    given and trainer.devices is not a number or a list, or if the strategy would start processes by itself.
     """
-    devices, strategy = config.trainer.get("devices"), str(config.trainer.get("strategy") or "")
-    if not strategy.startswith(("ddp", "fsdp")):
+    devices, strategy = config.trainer.get("devices"), str(config.trainer.get("strategy") or "auto")
+    if own := re.search("_(spawn|fork|notebook)", strategy):
+        kind = strategy[: own.start()]
+        raise UserError(f"trainer.strategy={strategy} starts processes by itself: give trainer.strategy={kind}")
+    if not strategy.startswith(("ddp", "fsdp", "auto")):
         return 1
     if isinstance(devices, list):
         return len(devices)
     if isinstance(devices, int) and devices > 0:
         return devices
+    if strategy == "auto":
+        return 1  # as many as the machine has: build_trainer refuses it where these are several
     raise UserError(f"trainer.devices={devices} is not a number: give the number of devices, as trainer.devices=2")
 
 
 def train_in_processes(n: int, folder: Path) -> None:
     """Train the job in `folder` in n processes.
 
-    Raises UserError with the error of the process that failed first, after all processes have ended.
+    Raises the error of the process that failed first, a UserError or ProcessFailedError, after all have ended.
     """
     environment = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
     environment |= {"MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": str(n)}
     environment["TORCHELASTIC_USE_AGENT_STORE"] = "True"  # rank 0 serves the store itself: see worker.serve_store
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // n)))
+    environment["OMP_NUM_THREADS"] = str(max(1, allowed_threads() // n))
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "embedlab.distributed.worker", str(folder)]
     received: list[int] = []
@@ -87,7 +94,7 @@ def train_in_processes(n: int, folder: Path) -> None:
     if failed:
         if (status := min(failed)) < 0:  # the other errors follow from that one
             raise UserError(f"one of its {n} processes was killed by signal {-status}: the same command resumes it")
-        raise UserError(first or f"a process exited with status {failed[0]} and no message")
+        raise first or UserError(f"a process exited with status {failed[0]} and no message")
 
 
 def _stop(ranks: list[subprocess.Popen[bytes]], seconds: float) -> None:

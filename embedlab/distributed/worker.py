@@ -8,14 +8,15 @@ import time
 import traceback
 from pathlib import Path
 
-from embedlab.config.errors import UserError
-from embedlab.distributed.records import Record, write_record
-from embedlab.positions.check import check_config
+from embedlab.config.errors import OwnCodeError, UserError
+from embedlab.distributed.rank_errors import Record, write_record
+from embedlab.runs.error_place import user_place
 from embedlab.runs.escaping import LogFormatter
 from embedlab.runs.full_disk import report_full_disk
 from embedlab.runs.read_config import read_config
 from embedlab.runs.signals import exit_at_once, handle_signals
 from embedlab.runs.streams import accept_any_text
+from embedlab.training.whole_config import check_config
 
 
 def main(folder: Path) -> None:
@@ -38,8 +39,12 @@ def main(folder: Path) -> None:
                 train(check_config(read_config(folder)), measure)
             del store
         except Exception as error:
-            whole = str(error) if isinstance(error, UserError) else "".join(traceback.format_exception(error))
-            write_record(Record(time.time(), whole))
+            line, trace = str(error), ""
+            if not isinstance(error, UserError) or isinstance(error, OwnCodeError):
+                trace = "".join(traceback.format_exception(error))
+            if not isinstance(error, UserError):
+                line = f"{type(error).__name__}: {error}{user_place(error)}"
+            write_record(Record(time.time(), line, trace))
             os._exit(1)  # other ranks may wait in a collective, where an orderly exit would hang
 
 

@@ -9,16 +9,16 @@ import numpy as np
 import torch
 
 from embedlab.config.tree import Config
-from embedlab.data.baselines import baselines
 from embedlab.data.datamodule import TextData
 from embedlab.data.tokenizer import Tokenizer
 from embedlab.evaluation.lengths import extrapolation
 from embedlab.evaluation.lens import position_lens
 from embedlab.evaluation.loss import window_losses
 from embedlab.evaluation.order import order_sensitivity
+from embedlab.evaluation.pieces import measure_pieces
 from embedlab.evaluation.table_measures import measure_tables
 from embedlab.model.embeddings import LanguageModel
-from embedlab.runs.results import CloserLook, Measured
+from embedlab.runs.measured import CloserLook, Measured
 from embedlab.runs.view_failures import log_view_failure
 
 MEASURE = "the measure"  # the first words of a failed measure's line in the log
@@ -33,8 +33,9 @@ def measure(model: LanguageModel, data: TextData, config: Config) -> Measured:
     test = window_losses(model, data.test_windows, lengths, batch_tokens)
     eval_seconds = time.perf_counter() - started
     more: dict[str, Callable[[], Any]] = {
-        "baselines": lambda: baselines(data.tokens.train, data.val_windows, data.tokenizer.vocab_size),
+        "baselines": lambda: data.tokens.baselines(data.val_windows),
         "loss_by_position": test.by_position,
+        "test_pieces": lambda: measure_pieces(test.nats, data.test_windows, data.tokenizer),
     }
     measured = {
         "val": val.scores(),

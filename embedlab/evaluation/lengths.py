@@ -18,7 +18,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from embedlab.config.tree import Config
 from embedlab.evaluation.loss import last_losses
 from embedlab.model.embeddings import LanguageModel
-from embedlab.runs.results import ContextScore, Windows
+from embedlab.runs.measured import ContextScore, Windows
 from embedlab.training.module import scores
 
 

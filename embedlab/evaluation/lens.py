@@ -19,7 +19,7 @@ from embedlab.model.embeddings import LanguageModel
 from embedlab.positions.base import Scheme
 from embedlab.positions.composed import Composed
 from embedlab.positions.site import Site, square
-from embedlab.runs.results import PositionLens
+from embedlab.runs.measured import PositionLens
 
 WINDOWS = 8  # windows of the trained length, spread evenly over the text
 

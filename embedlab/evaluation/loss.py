@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from embedlab.data.windows import SlidingWindows
 from embedlab.model.embeddings import LanguageModel
 from embedlab.model.loss import token_losses
-from embedlab.runs.results import Scores
+from embedlab.runs.measured import Scores
 from embedlab.training.module import scores
+
+PASS_TOKENS = 4096  # of a forward pass, if a training batch has fewer: a bias or mask is computed once for each pass
 
 
 @dataclass(slots=True)
@@ -61,17 +63,18 @@ def window_losses(model: LanguageModel, windows: SlidingWindows, byte_lengths: T
 def last_losses(model: LanguageModel, inputs: np.ndarray, targets: np.ndarray, batch_tokens: int) -> np.ndarray:
     """Score the last targets of each window: inputs (N, T), targets (N, s), s <= T -> losses in nats (N, s) float64.
 
-    The softmax, most of a tiny model's work, is computed for the scored targets only.
+    The last layer and the softmax are computed for the scored targets only. About `batch_tokens` are processed at a
+    time, or PASS_TOKENS if that is more.
     """
     device = model.tokens.weight.device
     n_scored = targets.shape[1]
-    step = max(1, batch_tokens // inputs.shape[1])
+    step = max(1, max(batch_tokens, PASS_TOKENS) // inputs.shape[1])
     parts = []
     with evaluating(model):
         for start in range(0, len(inputs), step):
             ids = torch.from_numpy(inputs[start : start + step].astype(np.int64)).to(device)
             wanted = torch.from_numpy(targets[start : start + step].astype(np.int64)).to(device)
-            hidden = model(ids)[:, -n_scored:].flatten(0, 1)  # (B·s, D)
+            hidden = model(ids, last=n_scored).flatten(0, 1)  # (B·s, D)
             losses = token_losses(hidden, model.output_table, wanted.flatten(), model.chunk).view_as(wanted)
             parts.append(losses.cpu().double().numpy())
     return np.concatenate(parts)

@@ -10,9 +10,10 @@ import numpy as np
 from embedlab.config.tree import Config
 from embedlab.evaluation.loss import last_losses
 from embedlab.model.embeddings import LanguageModel
-from embedlab.runs.results import ShuffledScore
+from embedlab.runs.measured import ShuffledScore
+from embedlab.runs.random_streams import EVERY_RUN, seed_sequence
 
-SEED = 0  # of the shuffles: the same for every scheme and seed, so that only the models differ between runs
+SEED = seed_sequence(EVERY_RUN, "shuffled context")  # the same in all runs, so that only the models differ between them
 
 
 def order_sensitivity(model: LanguageModel, ids: np.ndarray, config: Config) -> list[ShuffledScore]:

@@ -13,7 +13,7 @@ from embedlab.data.tokenizer import Tokenizer
 from embedlab.evaluation.loss import evaluating
 from embedlab.evaluation.neighbours import nearest
 from embedlab.model.embeddings import LanguageModel
-from embedlab.runs.results import Neighbour, Neighbours, PositionTable, Tables, TokenTable
+from embedlab.runs.measured import Neighbour, Neighbours, PositionTable, Tables, TokenTable
 
 MAX_ROWS = 2000  # the most frequent tokens of the text
 N_WORDS, N_NEIGHBOURS = 12, 5

@@ -1,13 +1,13 @@
 """The model's head, all that follows the embeddings: causal pre-norm transformer blocks (Radford et al. 2019), or none.
 
-B batch, T window, D model width, H heads, K = D // H.
+B batch, T window, D width, H heads, K = D // H. With `last`, a forward pass returns only the last so many of T rows.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedlab.config.tree import ModelConfig
+from embedlab.config.groups import ModelConfig
 from embedlab.model.attention import attend
 from embedlab.positions.base import Scheme
 from embedlab.positions.site import square
@@ -23,11 +23,11 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(D, 3 * D, bias=False)
         self.out = nn.Linear(D, D, bias=False)
 
-    def forward(self, x: Tensor, scheme: Scheme, positions: Tensor) -> Tensor:
-        B, T, D = x.size()
+    def forward(self, x: Tensor, scheme: Scheme, positions: Tensor, last: int | None = None) -> Tensor:
+        B, T, _ = x.size()
         q, k, v = self.qkv(x).view(B, T, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)  # each (B, H, T, K)
-        y = attend(scheme, q, k, v, x, self.layer, positions)  # (B, H, T, K)
-        mixed: Tensor = self.out(y.transpose(1, 2).reshape(B, T, D))
+        y = last_rows(attend(scheme, q, k, v, x, self.layer, positions).transpose(1, 2), last)  # (B, T, H, K)
+        mixed: Tensor = self.out(y.flatten(2))
         return mixed
 
 
@@ -44,11 +44,11 @@ class Block(nn.Module):
         self.contract = nn.Linear(hidden, D, bias=False)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, scheme: Scheme, positions: Tensor) -> Tensor:
+    def forward(self, x: Tensor, scheme: Scheme, positions: Tensor, last: int | None = None) -> Tensor:
         normed, layer = self.norm1(x), self.attention.layer
         if "mix" in scheme.hooks(layer):
             normed = scheme.mix(normed, scheme.locate(square(positions, layer, normed)))
-        x = x + self.dropout(self.attention(normed, scheme, positions))
+        x = last_rows(x, last) + self.dropout(self.attention(normed, scheme, positions, last))
         added: Tensor = self.dropout(self.contract(F.gelu(self.expand(self.norm2(x)))))
         return x + added
 
@@ -66,10 +66,11 @@ class AttentionHead(nn.Module):
                 adds = name.endswith(("out.weight", "contract.weight"))
                 nn.init.normal_(weight, std=config.init_std / ((2 * config.n_layers) ** 0.5 if adds else 1))
 
-    def forward(self, x: Tensor, scheme: Scheme, positions: Tensor) -> Tensor:
-        for block in self.blocks:
+    def forward(self, x: Tensor, scheme: Scheme, positions: Tensor, last: int | None = None) -> Tensor:
+        *lower, highest = self.blocks
+        for block in lower:
             x = block(x, scheme, positions)
-        normed: Tensor = self.norm(x)
+        normed: Tensor = self.norm(highest(x, scheme, positions, last))  # no layer reads its other rows
         return normed
 
 
@@ -81,5 +82,10 @@ class LinearHead(nn.Module):
         weight = torch.empty(vocab_size, config.embedding_dim)
         self.weight = nn.Parameter(nn.init.normal_(weight, std=config.init_std))  # (V, D)
 
-    def forward(self, x: Tensor, scheme: Scheme, positions: Tensor) -> Tensor:
-        return x
+    def forward(self, x: Tensor, scheme: Scheme, positions: Tensor, last: int | None = None) -> Tensor:
+        return last_rows(x, last)
+
+
+def last_rows(x: Tensor, last: int | None) -> Tensor:
+    """Return the last rows of x (B, T, …); x itself if `last` is None, which costs the backward pass nothing."""
+    return x if last is None else x[:, -last:]

@@ -13,25 +13,30 @@ from embedlab.model.blocks import AttentionHead, LinearHead
 from embedlab.model.loss import chunked_cross_entropy, token_losses
 from embedlab.positions.config import shape_of
 from embedlab.positions.site import square
+from embedlab.runs.random_streams import torch_draws_from
 from embedlab.runs.results import Parameters
 
 
 class LanguageModel(nn.Module):
     """A model that predicts the next token.
 
-    The token table and the head draw from one random stream, the scheme from another, and both depend on the seed only:
-    so two schemes under one seed start from the same table and head.
+    Token table, head and scheme each draw from a random stream that depends on the seed only: so two schemes under one
+    seed start from the same table and head. `table` (V, D) is the token table to start with instead of a random one.
     """
 
-    def __init__(self, config: Config, vocab_size: int) -> None:
+    def __init__(self, config: Config, vocab_size: int, table: Tensor | None = None) -> None:
         super().__init__()
         model = config.model
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
+        with torch_draws_from(config.seed, "table"):
             self.tokens = token_table(vocab_size, model.embedding_dim, model.init_std)
+        if table is not None:
+            self.tokens.weight.data.copy_(table)
+        with torch_draws_from(config.seed, "head"):
             self.head = AttentionHead(model) if model.head == "attention" else LinearHead(model, vocab_size)
-            torch.manual_seed(config.seed + 1)
-            self.scheme = schemes.build_from(config.position, shape_of(config))
+        weight = self.tokens.weight.detach()
+        token_rms = float(torch.linalg.vector_norm(weight)) / weight.numel() ** 0.5
+        with torch_draws_from(config.seed, "scheme"):
+            self.scheme = schemes.build_from(config.position, shape_of(config)._replace(token_rms=token_rms))
         self.dropout = nn.Dropout(model.dropout)
         self.chunk = model.loss_chunk_tokens
         hooks = self.scheme.hooks()
@@ -41,8 +46,11 @@ class LanguageModel(nn.Module):
                 "token alone: choose model=attention, or position=none, learned or sinusoidal"
             )
 
-    def forward(self, ids: Tensor, positions: Tensor | None = None) -> Tensor:
-        """Return the head's output (B, T, D) for ids (B, T); its products with `output_table` are the logits."""
+    def forward(self, ids: Tensor, positions: Tensor | None = None, last: int | None = None) -> Tensor:
+        """Return the head's output (B, T, D) for ids (B, T); its products with `output_table` are the logits.
+
+        With `last`, only the last so many rows are returned, and the last layer computes no others.
+        """
         T = ids.size(1)
         limit = self.scheme.max_context_length
         if positions is None:
@@ -52,7 +60,7 @@ class LanguageModel(nn.Module):
                 )
             positions = torch.arange(T, device=ids.device)
         x = self.dropout(self.scheme.embed(self.tokens(ids), square(positions)))
-        hidden: Tensor = self.head(x, self.scheme, positions)
+        hidden: Tensor = self.head(x, self.scheme, positions, last)
         return hidden
 
     @property
@@ -75,10 +83,9 @@ class LanguageModel(nn.Module):
         return hidden @ self.output_table.T
 
     def parameter_counts(self) -> Parameters:
-        """Count the parameters of each part, frozen ones included."""
-        position, embedding, head = (
-            sum(weight.numel() for weight in part.parameters()) for part in (self.scheme, self.tokens, self.head)
-        )
+        """Count the parameters of each part, frozen ones included; of the scheme those that a causal model can use."""
+        position = self.scheme.count_parameters()
+        embedding, head = (sum(weight.numel() for weight in part.parameters()) for part in (self.tokens, self.head))
         return {"total": position + embedding + head, "position": position, "embedding": embedding, "head": head}
 
 

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from embedlab.config.errors import UserError, complaint
+from embedlab.config.errors import UserError
 from embedlab.config.home import expand_user
+from embedlab.config.omegaconf_errors import complaint, describe_wrong_value, show_value
 from embedlab.positions.config import PositionConfig, Shape
 from embedlab.positions.own_file import load, one_line_errors
 
@@ -52,6 +53,8 @@ def build(
     n_layers: int,
     context_length: int,
     n_steps: int | None = None,
+    token_rms: float | None = None,
+    run_seed: int = 0,
     file: str | None = None,
     **settings: Any,
 ) -> "Scheme":
@@ -66,7 +69,7 @@ def build(
             config = made_by(name=name, file=file, **settings)
         except TypeError as error:
             raise UserError(f"position={name}: {error}") from error
-    return _build(config, Shape(embedding_dim, n_heads, n_layers, context_length, n_steps))
+    return _build(config, Shape(embedding_dim, n_heads, n_layers, context_length, n_steps, token_rms, run_seed))
 
 
 def build_from(config: PositionConfig, shape: Shape) -> "Scheme":
@@ -81,9 +84,8 @@ def _build(config: PositionConfig, shape: Shape) -> "Scheme":
             f"model.embedding_dim={shape.embedding_dim} is not divisible by model.n_heads={shape.n_heads}: "
             "change one of them"
         )
-    with one_line_errors(config.file):
-        config.validate(shape)
-        return config.build(shape)
+    config.validate(shape)
+    return config.build(shape)
 
 
 def configure(spec: Any, override: str = "position") -> PositionConfig:
@@ -96,11 +98,14 @@ def configure(spec: Any, override: str = "position") -> PositionConfig:
         raise UserError(f"{override}={spec} names no scheme: give a name or {{name: NAME, SETTING: VALUE}}")
     found = config_class(spec["name"], spec.get("file"))
     with one_line_errors(spec.get("file")):
+        typed = OmegaConf.structured(found)
         try:
-            typed = OmegaConf.merge(OmegaConf.structured(found), spec)
+            for key, value in spec.items():  # one after another: OmegaConf's errors do not always name theirs
+                typed = OmegaConf.merge(typed, {key: value})
             return OmegaConf.to_object(typed)  # type: ignore[return-value]  # the schema's class
         except (OmegaConfBaseException, AttributeError, TypeError) as error:
-            raise UserError(f"{override}={spec['name']}: {complaint(error)}") from error
+            wrong_value = describe_wrong_value(error, f"{override}.{key}={show_value(value)}")
+            raise UserError(wrong_value or f"{override}={spec['name']}: {complaint(error)}") from error
 
 
 def camel(name: str) -> str:

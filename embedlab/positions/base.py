@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from embedlab.positions.config import PositionConfig, Shape
 from embedlab.positions.hook_shapes import check_arguments, check_hooks
+from embedlab.positions.own_file import report_methods
 from embedlab.positions.site import Site as Site  # so that one import serves a scheme's file
 from embedlab.positions.site import distances as distances
 
@@ -35,6 +36,7 @@ class Scheme(nn.Module):
         """Check the hooks of a user's scheme; those that ship are checked by mypy and tests."""
         super().__init_subclass__(**kwargs)
         if not cls.__module__.startswith("embedlab.positions."):
+            report_methods(cls, Scheme)
             for hook in HOOKS:
                 if hook in vars(cls):
                     check_arguments(hook, vars(cls)[hook], getattr(Scheme, hook))
@@ -90,6 +92,10 @@ class Scheme(nn.Module):
     def hooks(self, layer: int = 0) -> frozenset[str]:
         """Return the names of the hooks that act in this layer; attention takes the fastest path that they allow."""
         return frozenset(hook for hook in HOOKS if getattr(type(self), hook) is not getattr(Scheme, hook))
+
+    def count_parameters(self) -> int:
+        """Count the parameters, without those that no causal pair of query and key uses."""
+        return sum(weight.numel() for weight in self.parameters())
 
     def table(self) -> Tensor | None:
         """Return (rows, width) vectors of positions or distances to show in the projector, if the scheme has any."""

@@ -1,12 +1,12 @@
 """BERT's relative positions: a learned vector for each distance, multiplied by the query and, by default, the key.
 
 logits[i, j] = (q_i · k_j + q_i · E[δ] (+ k_j · E[δ] with key_query)) / √K. Row L - 1 + δ of the 2L - 1 belongs to
-distance δ, as in BERT; a causal model uses the last L rows. Distances are not clipped, so a text longer than the window
-is refused.
+distance δ, as in BERT; a causal model uses the last L rows, and only they are counted as parameters. Distances are not
+clipped, so a text longer than the window is refused.
 
 Sources: Shaw et al. 2018 (arXiv 1803.02155; key); Huang et al. 2020, "Improve Transformer Models with Better Relative
 Position Embeddings" (arXiv 2009.13658), method 4 (key_query); transformers' `relative_key` and `relative_key_query`,
-with one table for each layer as there: n_layers · (2L - 1) · K parameters.
+with one table for each layer as there: n_layers · L · K parameters.
 Reference: transformers 4.57.6 BertSelfAttention, recorded (5.x dropped it).
 """
 
@@ -62,6 +62,9 @@ class BertRelative(Scheme):
         past = self.vectors[site.layer, L - 1 :] * q.size(-1) ** -0.5  # (L, K), distances 0 … L - 1
         logits = logits + rows_of_queries(q, past, site)
         return add_rows_of_keys(logits, k, past, site) if self.config.scores == "key_query" else logits
+
+    def count_parameters(self) -> int:
+        return self.vectors[:, self.shape.context_length - 1 :].numel()
 
     def table(self) -> Tensor:
         return self.vectors[0]

@@ -68,6 +68,9 @@ class Composed(Scheme):
         at_input = any("embed" in scheme.hooks() for scheme in self.inner_schemes)
         return scheme.hooks(own) | (frozenset({"embed"}) if at_input else frozenset())
 
+    def count_parameters(self) -> int:
+        return sum(scheme.count_parameters() for scheme in self.inner_schemes)
+
     def table(self) -> Tensor | None:
         tables = (scheme.table() for scheme in self.inner_schemes)
         return next((table for table in tables if table is not None), None)

@@ -55,7 +55,7 @@ def add_rows_of_keys(logits: Tensor, k: Tensor, table: Tensor, site: Site) -> Te
     entries = entries.permute(0, 1, 4, 2, 3)
     if ahead:
         return logits + entries.flatten(-2)[..., ahead:]
-    return (logits.view(entries.shape) + entries).flatten(-2)  # without a copy of the entries in this order
+    return (logits.reshape(entries.shape) + entries).flatten(-2)  # without a copy of the entries in this order
 
 
 def spread_distances(values: Tensor, site: Site) -> Tensor:

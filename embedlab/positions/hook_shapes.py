@@ -11,21 +11,19 @@ from typing import Any
 from torch import Tensor
 
 from embedlab.config.errors import UserError
-from embedlab.positions.own_file import one_line_errors
 
 Shape = tuple[int, ...]
 
 
 def check_hooks(hook: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the hook `method` of a scheme with its result checked, and its exceptions in one line of its file.
+    """Return the hook `method` of a scheme with its result checked.
 
     Raises UserError that names both shapes if the result has another shape than attention needs.
     """
 
     @functools.wraps(method)
     def call(scheme: Any, *given: Any, **named: Any) -> Any:
-        with one_line_errors(scheme.config.file):
-            result = method(scheme, *given, **named)
+        result = method(scheme, *given, **named)
         values = (*given, *named.values())
         wanted = WANTED[hook](scheme, *values)
         fits: Callable[[Any, Any], bool] = FITS.get(hook, is_equal)

@@ -5,20 +5,23 @@ own that spans its folder, so that `from .helpers import f` works beside `import
 two folders stay two modules.
 """
 
+import functools
 import hashlib
 import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
+from typing import Any
 
 import cloudpickle
 
 from embedlab.config.errors import OwnCodeError, UserError
-from embedlab.runs.file_hashes import is_beside
+from embedlab.runs.file_hashes import import_root, is_beside
+from embedlab.runs.signals import STATUSES
 
 PACKAGE = "embedlab_own_"  # and a hash of the folder
 MOVED = {  # modules of embedlab 0.2.0 that a scheme's file imported
@@ -67,10 +70,8 @@ def load(file: Path) -> ModuleType:
 
 def _package_of(path: Path) -> tuple[Path, str]:
     """Return the folder for sys.path, and the module's whole name."""
-    folder, parts = path.parent, [path.stem]
-    while (folder / "__init__.py").is_file():
-        parts.insert(0, folder.name)
-        folder = folder.parent
+    folder = import_root(path)
+    parts = [*path.parent.relative_to(folder).parts, path.stem]
     if folder == path.parent:
         digest = hashlib.sha256(str(folder).encode(errors="surrogateescape")).hexdigest()[:12]
         parts = [PACKAGE + digest, path.stem.replace(".", "_")]
@@ -104,9 +105,32 @@ def one_line_errors(file: str | Path | None) -> Iterator[None]:
     except (UserError, MemoryError):
         raise
     except (Exception, SystemExit) as error:
-        if file is None:
+        if file is None or (isinstance(error, SystemExit) and error.code in STATUSES):  # a signal's exit
             raise
         raise OwnCodeError(describe(error, Path(file))) from error
+
+
+def report_methods(own: type, base: type) -> None:
+    """Make the public methods and properties of `base` that the user's class `own` defines raise one-line errors."""
+    for name, member in list(vars(own).items()):
+        if name.startswith("_") or not hasattr(base, name):
+            continue
+        if isinstance(member, FunctionType):
+            setattr(own, name, _report_errors(member))
+        elif isinstance(member, property) and member.fget is not None:
+            setattr(own, name, property(_report_errors(member.fget), member.fset, member.fdel, member.__doc__))
+
+
+def _report_errors(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method of a scheme or of its settings whose exceptions are one line of the scheme's file."""
+
+    @functools.wraps(method)
+    def call(self: Any, *given: Any, **named: Any) -> Any:
+        config = getattr(self, "config", self)  # a scheme has one, and settings are one
+        with one_line_errors(getattr(config, "file", None)):
+            return method(self, *given, **named)
+
+    return call
 
 
 def describe(error: BaseException, file: Path) -> str:

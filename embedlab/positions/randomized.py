@@ -1,8 +1,8 @@
 """Randomized positions: in training, a text's T tokens get T sorted random positions from a longer range.
 
 So the model sees, at the trained length, the positions and distances of longer texts. The draw depends only on the
-setting `seed` and the training step: one draw for the whole batch and all layers of a step, the same in a resumed run,
-and no other random stream advances. In evaluation the positions are 0 … T-1; the paper draws there too, as
+seed and the training step: one draw for the whole batch and all layers of a step, the same in a resumed run, and no
+other random stream advances. In evaluation the positions are 0 … T-1; the paper draws there too, as
 `evaluate: drawn` does (one fixed draw for each length).
 
 Source: Ruoss et al. 2023, "Randomized Positional Encodings Boost Length Generalization of Transformers" (arXiv
@@ -11,8 +11,10 @@ scheme at the drawn positions.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,6 +24,7 @@ from embedlab.positions import build_from, configure
 from embedlab.positions.composed import Composed
 from embedlab.positions.config import PositionConfig, Shape
 from embedlab.positions.site import Site, square
+from embedlab.runs.random_streams import numpy_generator
 
 WITHOUT_POSITIONS = ("none", "cope", "forgetting", "path")  # they read only the order of tokens
 EVALUATE = ("plain", "drawn")
@@ -33,7 +36,7 @@ class RandomizedConfig(PositionConfig):
 
     inner: Any = setting("scheme that gets the drawn positions: a name or {name: …, settings}", "rotary")
     longest: int | None = setting("number of positions to draw from; null: 4 windows", None)
-    seed: int = setting("seed of the random draws", 0)
+    seed: int | None = setting("seed of the random draws; null: the run's seed", None)
     evaluate: str = setting("positions in evaluation: plain (0, 1, 2, …) or drawn (as in the paper)", "plain")
 
     def n_positions(self, shape: Shape) -> int:
@@ -41,7 +44,7 @@ class RandomizedConfig(PositionConfig):
         return 4 * shape.context_length if self.longest is None else self.longest
 
     def validate(self, shape: Shape) -> None:
-        at_least(0, position__seed=self.seed)
+        at_least(0, position__seed=self.seed or 0)
         one_of(EVALUATE, position__evaluate=self.evaluate)
         if self.n_positions(shape) < shape.context_length:
             raise UserError(
@@ -72,6 +75,7 @@ class Randomized(Composed):
         inner = build_from(configure(config.inner, "position.inner"), shape._replace(context_length=self.longest))
         super().__init__(config, shape, [inner])
         self.step = 0
+        self.seed = shape.run_seed if config.seed is None else config.seed
         if config.evaluate == "drawn":
             self.max_context_length = self.longest
             self.beyond = f"undefined past the {self.longest} positions that it draws from"
@@ -94,6 +98,11 @@ class Randomized(Composed):
         if self.longest < T:
             raise UserError(f"{T} tokens are more than position.longest={self.longest} positions: shorten the text")
         moment = self.step + 1 if self.training else 0
-        generator = torch.Generator().manual_seed((self.config.seed % 2**31 << 32) + moment)
-        drawn = torch.randperm(self.longest, generator=generator)[:T].sort().values
-        return drawn.to(positions.device) + positions[0]
+        return draw_positions(self.seed, moment, self.longest, T).to(positions.device) + positions[0]
+
+
+@lru_cache(maxsize=8)  # every layer asks for the same draw, and a generator costs 0.1 ms
+def draw_positions(seed: int, moment: int, longest: int, T: int) -> Tensor:
+    """Return T of 0 … longest - 1 without repetition, sorted."""
+    generator = numpy_generator(seed, "randomized", moment)
+    return torch.from_numpy(np.sort(generator.choice(longest, T, replace=False, shuffle=False)))

@@ -2,13 +2,13 @@
 
 logits[i, j] = q_i · (k_j + a[clip(δ, -k, k)]) / √K with δ = i - j; with `values`, out_i = Σ_j w_ij (v_j + b[clip δ]).
 The table has 2k + 1 rows, row k + δ for distance δ: with k = L - 1, the default, these are the source chapters'
-2L - 1 vectors e(-L+1) … e(L-1). A causal model uses only δ >= 0, the last k + 1 rows.
+2L - 1 vectors e(-L+1) … e(L-1). A causal model uses only δ >= 0, the last k + 1 rows, and only they are counted.
 
 Tiny example, k = 1, three tokens: distances [[0,·,·], [1,0,·], [2,1,0]] are clipped to [[0,·,·], [1,0,·], [1,1,0]] and
 use rows [[1,·,·], [2,1,·], [2,2,1]].
 
 Source: Shaw et al. 2018, "Self-Attention with Relative Position Representations" (arXiv 1803.02155), equations 3 and 4
-(the paper writes the distance as j - i). One table for each layer, shared by its heads, as there: n_layers · (2k+1) · K
+(the paper writes the distance as j - i). One table for each layer, shared by its heads, as there: n_layers · (k+1) · K
 parameters, twice that with values. References: transformers' wav2vec2_bert keys, fairseq2's ShawRelativePositionSDPA.
 """
 
@@ -69,6 +69,10 @@ class Shaw(Scheme):
     def _rows(self, site: Site) -> Tensor:
         """Return (Tq, Tk) clip(δ, 0, k); negative distances are masked later, so any row will do."""
         return site.distances.clamp(0, self.clip)
+
+    def count_parameters(self) -> int:
+        unused = sum(rows[:, : self.clip].numel() for rows in self.parameters())  # distances below 0
+        return super().count_parameters() - unused
 
     def table(self) -> Tensor:
         return self.keys[0]

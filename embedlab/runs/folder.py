@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from embedlab.config.errors import OwnCodeError, UserError
+from embedlab.config.errors import OwnCodeError, ProcessFailedError, UserError
 from embedlab.config.settings import as_yaml
 from embedlab.config.tree import Config
 from embedlab.runs.ownership import ERROR, LOCK, RUNNING
@@ -21,6 +21,7 @@ from embedlab.runs.same_settings import deciding_settings, differences
 BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"  # in the folder's checkpoints/
 LONGEST_NAME = 255  # bytes; limit of file systems
 OTHER_SWEEP = "give sweep_name=ANOTHER, or move the folder away"  # if a finished job had other settings
+LONGEST_LINE = 300  # characters of an error
 LONGEST = 120  # characters of overrides in a folder's name; TensorBoard and others add to it
 
 
@@ -108,7 +109,8 @@ def write_error(folder: Path, error: Exception) -> str:
     if isinstance(error, UserError) and not isinstance(error, OwnCodeError):
         line, content = str(error).splitlines()[-1], f"{error}\n"
     else:
-        line = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        whole = isinstance(error, OwnCodeError | ProcessFailedError)  # its message is the line
+        line = (str(error) if whole else f"{type(error).__name__}: {error}").splitlines()[0][:LONGEST_LINE]
         content = "".join(traceback.format_exception(error))
     with suppress(OSError):  # a full disk
         (folder / ERROR).write_text(content, encoding="utf-8", errors="backslashreplace")

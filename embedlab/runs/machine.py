@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
+CPUS = Path("/sys/devices/system/cpu")
 
 
 def available_cores() -> int:
@@ -16,6 +17,21 @@ def available_cores() -> int:
         quota, period = (CGROUP / "cpu.max").read_text().split()
         cores = min(cores, max(1, round(int(quota) / int(period))))  # "max" for no quota is a ValueError
     return cores
+
+
+def physical_cores() -> int:
+    """Return the available cores, those that share one core's units (hyper-threads) counted once, as far as known."""
+    cores = available_cores()
+    with suppress(OSError, AttributeError):  # Linux only
+        siblings = {(CPUS / f"cpu{n}/topology/thread_siblings_list").read_text() for n in os.sched_getaffinity(0)}
+        cores = min(cores, len(siblings))
+    return cores
+
+
+def allowed_threads() -> int:
+    """Return the most threads that a job may use: OMP_NUM_THREADS, which is its share in a sweep, or all cores."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdecimal() and int(given) else physical_cores()
 
 
 def available_memory() -> int | None:

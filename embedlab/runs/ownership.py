@@ -26,6 +26,7 @@ RUNNING = ".running"  # pid of the process that works on the job; a killed proce
 LOCK = ".lock"
 MARK = ".embedlab"
 MADE_BY = {"made_by": "embedlab, a run's folder"}
+CHECKPOINT_MADE_BY = {"made_by": "embedlab, a run's checkpoint"}
 HYDRA = ".hydra"
 OUR_HYDRA = b"embedlab.cli.CheckOutputFolder"  # in every run's .hydra/hydra.yaml
 SWEEP = "multirun.yaml"  # Hydra's record of a sweep, in the folder above its jobs
@@ -52,6 +53,19 @@ def check_sweep(folder: Path) -> None:
     path = folder / SWEEP
     if path.exists() and OUR_HYDRA not in path.read_bytes():
         raise UserError(f"{path} belongs to another program, and a sweep would overwrite it: give sweep_name=ANOTHER")
+
+
+def check_checkpoint(path: Path, folder: Path) -> None:
+    """Raise UserError if `path` is a file outside the run's `folder` that no run wrote (see callbacks.best.dirpath).
+
+    Every run puts CHECKPOINT_MADE_BY into its checkpoints.
+    """
+    inside = Path(os.path.abspath(path)).is_relative_to(os.path.abspath(folder))
+    if not inside and path.exists() and not _holds(path, CHECKPOINT_MADE_BY["made_by"].encode()):
+        raise UserError(
+            f"{path} was not written by a run of embedlab, and a checkpoint would overwrite it: give another "
+            "callbacks.best.dirpath or callbacks.best.filename"
+        )
 
 
 def find_foreign_files(folder: Path) -> list[str]:
@@ -154,10 +168,15 @@ def _is_older_run(folder: Path) -> bool:
 
 
 def _is_checkpoint(path: Path) -> bool:
-    """Whether the file is a checkpoint that embedlab can resume from. Reads its pickle as bytes: no code runs."""
+    """Whether the file is a checkpoint that embedlab can resume from."""
+    return _holds(path, b"embedlab", b"event_sizes")
+
+
+def _holds(path: Path, *texts: bytes) -> bool:
+    """Whether the file is a checkpoint that holds the texts. Reads its pickle as bytes: no code runs."""
     with suppress(OSError, zipfile.BadZipFile, NotImplementedError), zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             if name.endswith("data.pkl"):
                 content = archive.read(name)
-                return b"embedlab" in content and b"event_sizes" in content
+                return all(text in content for text in texts)
     return False

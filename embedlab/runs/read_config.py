@@ -1,5 +1,6 @@
 """Read the config that a run's folder holds. Imports no torch."""
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import fields
@@ -12,7 +13,9 @@ from yaml import YAMLError
 
 from embedlab.config.errors import UserError
 from embedlab.config.explain import suggest
-from embedlab.config.overrides import override
+from embedlab.config.home import expand_user
+from embedlab.config.omegaconf_errors import describe_wrong_value
+from embedlab.config.overrides import override, unquote
 from embedlab.config.paths import absolute_paths, with_values
 from embedlab.config.program import lists_all
 from embedlab.config.tree import CONF, GROUPS, Config
@@ -45,7 +48,7 @@ def read_config(folder: Path, overrides: Sequence[str] = ()) -> DictConfig:
         except ConfigKeyError as error:
             raise UserError(f"{text} names no setting{suggest(text)}: {lists_all()}") from error
         except (OmegaConfBaseException, YAMLError) as error:
-            raise UserError(f"{text}: {_first_line(error)}") from error
+            raise UserError(describe_wrong_value(error, text) or f"{text}: {_first_line(error)}") from error
     assert isinstance(cfg, DictConfig)
     return cfg
 
@@ -59,6 +62,18 @@ def recorded_overrides(folder: Path) -> list[str]:
     except (OmegaConfBaseException, YAMLError, AssertionError, TypeError, OSError) as error:
         raise UserError(f"{folder}/.hydra cannot be read ({_first_line(error)}): start a new run") from error
     return [*overrides, *(override(key, value) for key, value in relative_paths(folder, saved).items())]
+
+
+def expand_resume(arguments: list[str]) -> list[str]:
+    """Replace `resume=FOLDER` by the overrides and the folder of the run in FOLDER. Raises UserError if it has none."""
+    given = [argument for argument in arguments if argument.startswith("resume=")]
+    if not given:
+        return arguments
+    folder = Path(os.path.abspath(expand_user(unquote(given[-1].removeprefix("resume=")), "resume")))
+    if not (folder / ".hydra" / "overrides.yaml").is_file():
+        raise UserError(f"{given[-1]} holds no .hydra/overrides.yaml: give the folder of an interrupted run")
+    one_run = ["hydra.mode=RUN", override("hydra.run.dir", str(folder))]  # a job of a sweep is resumed alone
+    return [*recorded_overrides(folder), *(argument for argument in arguments if argument not in given), *one_run]
 
 
 def relative_paths(folder: Path, saved: DictConfig) -> dict[str, Any]:

@@ -1,151 +1,20 @@
 """results.json: the results of a run, written last and atomically; if it exists, the run has finished.
 
-Its keys are declared only here. A new key is one line in `Results`, or in the dictionary that holds it, with its
-meaning and unit. mypy then requires the writer to set it, a test compares a real run's file, and
-`python -m embedlab.runs.results_keys` prints its row for docs/results.md. `NotRequired` marks keys that some runs lack.
+Its keys are declared only here, and in `measured` those that evaluation measures. A new key is one line in `Results`,
+or in the dictionary that holds it, with its meaning and unit. mypy then requires the writer to set it, a test compares
+a real run's file, and `python -m embedlab.runs.results_keys` prints its row for docs/results.md. `NotRequired` marks
+keys that some runs lack.
 """
 
 import json
 import math
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from embedlab.runs.atomic_write import atomic_write
+from embedlab.runs.measured import Key, Measured
 
 SCHEMA = 1  # increased when the meaning of a key changes, so that comparisons notice
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """The meaning of a key, and its unit, "" if it has none."""
-
-    about: str
-    unit: str = ""
-
-
-NATS, BITS = "nats/token", "bits/byte"
-Heads = list[list[list[float | None]]]  # [layer][head][distance]
-Windows = Literal["non_overlapping", "sliding"]
-
-
-class Scores(TypedDict):
-    """Losses over all targets of a split."""
-
-    loss: Annotated[float | None, Key("mean cross-entropy of a target; null in a diverged run", NATS)]
-    perplexity: Annotated[float | None, Key("exp(loss)", "perplexity")]
-    bits_per_byte: Annotated[float | None, Key("the loss per UTF-8 byte of text: compares tokenizers", BITS)]
-
-
-class Baselines(TypedDict):
-    """Losses of counting models on the validation targets; a trained model must be better."""
-
-    unigram: Annotated[float, Key("add-one unigram of the training text", NATS)]
-    bigram: Annotated[float, Key("add-one bigram of the training text", NATS)]
-    unigram_entropy: Annotated[float, Key("entropy of the training text's own token frequencies", NATS)]
-
-
-class ContextScore(TypedDict):
-    """The loss at one context length under one protocol."""
-
-    context_length: Annotated[int, Key("length of a window", "tokens")]
-    protocol: Annotated[Windows, Key("windows side by side, or each target with (nearly) the whole context before it")]
-    loss: Annotated[float | None, Key("mean cross-entropy of a target", NATS)]
-    bits_per_byte: Annotated[float | None, Key("the same per UTF-8 byte of text", BITS)]
-    defined: Annotated[bool, Key("whether the scheme is defined and the text long enough; if not, the losses are null")]
-    note: Annotated[str, Key("why it is not defined")]
-    targets: Annotated[int, Key("how many targets were scored", "tokens")]
-
-
-class ShuffledScore(TypedDict):
-    """The loss when all but the last tokens of the context are shuffled."""
-
-    keep: Annotated[int, Key("how many of the last tokens keep their order", "tokens")]
-    loss: Annotated[float, Key("mean cross-entropy of a window's last target", NATS)]
-    rise: Annotated[float, Key("loss less the loss in order", NATS)]
-
-
-class TokenTable(TypedDict):
-    """Measures of the token table's rows of the most frequent tokens."""
-
-    rows: Annotated[int, Key("how many rows were measured", "rows")]
-    effective_rank: Annotated[float, Key("exp of the entropy of the singular values' shares", "directions")]
-    isotropy: Annotated[float, Key("1 if all directions are alike, near 0 if one dominates")]
-    mean_cosine: Annotated[float, Key("mean cosine of two different rows")]
-    norm_log_frequency: Annotated[float | None, Key("correlation of a row's length with the log of its token's count")]
-
-
-class PositionTable(TypedDict):
-    """Measures of the scheme's own table."""
-
-    rows: Annotated[int, Key("positions or distances in the table", "rows")]
-    effective_rank: Annotated[float, Key("exp of the entropy of the singular values' shares", "directions")]
-    similarity_by_distance: Annotated[list[float], Key("mean cosine of rows whose positions differ by 0, 1, …")]
-
-
-class Neighbour(TypedDict):
-    """A token near another one."""
-
-    token: Annotated[str, Key("its text")]
-    cosine: Annotated[float, Key("cosine of the two vectors")]
-
-
-class Neighbours(TypedDict):
-    """A frequent token and the tokens nearest to it."""
-
-    token: Annotated[str, Key("its text")]
-    count: Annotated[int, Key("occurrences in the test text", "tokens")]
-    neighbours: Annotated[list[Neighbour], Key("the nearest tokens by cosine, nearest first")]
-
-
-class Tables(TypedDict):
-    """Measures of the model's tables."""
-
-    token: Annotated[TokenTable, Key("the token table")]
-    position: Annotated[PositionTable | None, Key("the scheme's table; null if it has none")]
-    neighbours: Annotated[list[Neighbours], Key("nearest tokens of the most frequent words")]
-
-
-class PositionLens(TypedDict):
-    """Attention by distance."""
-
-    windows: Annotated[int, Key("windows of test text that were measured", "windows")]
-    logits: Annotated[
-        Heads, Key("[layer][head][distance]: mean logit of keys at this distance; null if none is finite")
-    ]
-    weights: Annotated[Heads, Key("[layer][head][distance]: mean attention weight of keys at this distance")]
-
-
-class CloserLook(TypedDict):
-    """Measures of the model on the test text besides its losses; null for a measure that failed."""
-
-    extrapolation: Annotated[list[ContextScore] | None, Key("losses at other context lengths, on the same targets")]
-    order_sensitivity: Annotated[list[ShuffledScore] | None, Key("what shuffling the context costs")]
-    tables: Annotated[Tables | None, Key("measures of the learned tables")]
-    position_lens: Annotated[PositionLens | None, Key("attention by distance; null for a head without attention")]
-
-
-class HeldOut(TypedDict):
-    """Losses on held-out text."""
-
-    val: Annotated[Scores, Key("validation text")]
-    test: Annotated[Scores, Key("test text")]
-    baselines: Annotated[Baselines | None, Key("what counting alone reaches on the validation text")]
-    loss_by_position: Annotated[list[float] | None, Key("mean test loss of targets that see 1, 2, … tokens", NATS)]
-
-
-class Diverged(TypedDict):
-    """Where the loss became NaN or infinite."""
-
-    step: Annotated[int, Key("optimizer steps done", "steps")]
-    loss: Annotated[str, Key("nan, inf or -inf")]
-
-
-class Measured(HeldOut, CloserLook):
-    """Results that depend only on weights and held-out text; `python -m embedlab.evaluate` measures it again."""
-
-    eval_tokens_per_second: Annotated[float | None, Key("speed of scoring the test text", "tokens/s")]
-    diverged: NotRequired[Annotated[Diverged, Key("where training diverged, if it did; all scores are null then")]]
 
 
 class Parameters(TypedDict):
@@ -212,6 +81,7 @@ class Results(Setup, Measured):
     tokens_per_second: Annotated[float, Key("targets trained on, all devices together", "tokens/s")]
     train_seconds: Annotated[float, Key("training alone, without validation and callbacks", "s")]
     peak_memory_bytes: Annotated[int, Key("resident memory on a CPU, the device's allocated memory on a GPU", "bytes")]
+    threads: Annotated[int, Key("CPU threads of each process; the last digits depend on it", "threads")]
     cautions: Annotated[list[str], Key("warnings about settings that cannot work as asked")]
     versions: Annotated[dict[str, str], Key("of Python, the platform and the packages that numbers depend on")]
     corpus: Annotated[Corpus, Key("the text")]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-from embedlab.runs.results import Key, Results
+from embedlab.runs.measured import Key
+from embedlab.runs.results import Results
 
 JSON = {int: "integer", float: "number", str: "string", bool: "boolean", type(None): "null"}
 

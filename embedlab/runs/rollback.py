@@ -35,6 +35,10 @@ class Rollback:
         if now - self.names <= own and RUNNING not in now:  # else another process has begun a run here since
             for path in (self.folder / name for name in own):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-            with suppress(OSError):
-                for path in self.missing:
-                    path.rmdir()
+            self.remove_empty_folders()
+
+    def remove_empty_folders(self) -> None:
+        """Remove the folders that this command made, from the innermost to the first that is not empty."""
+        with suppress(OSError):
+            for path in self.missing:
+                path.rmdir()

@@ -1,4 +1,4 @@
-"""The process of one job: runs it as Hydra does, reports its progress, and exits if the sweep does."""
+"""The process of one job: runs it as Hydra does, reports its progress, and stops when the sweep says so or ends."""
 
 import os
 import pickle
@@ -16,12 +16,14 @@ from hydra.core.utils import JobStatus, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from embedlab.positions.check import register_resolvers
 from embedlab.runs import progress_channel
+from embedlab.runs.folder import FolderInUseError
 from embedlab.runs.full_disk import report_full_disk
 from embedlab.runs.ownership import claim
 from embedlab.runs.progress_channel import Progress
 from embedlab.runs.signals import exit_at_once, handle_signals
+from embedlab.sweep.jobs import JobError
+from embedlab.training.whole_config import register_resolvers
 
 OUTPUT = "output.txt"  # in the job's folder: what its process prints, which the sweep's terminal does not show
 SECONDS_TO_SAVE = 40  # to finish a step and save a checkpoint; a job on several devices gives its processes 30
@@ -46,15 +48,14 @@ class Task:
 class Ended:
     """The end of a job, as its own process reports it."""
 
-    error: str | None  # one line; None if the job is finished
-    kind: str = ""  # name of the error's class
+    error: JobError | FolderInUseError | None  # None if the job is finished
 
 
 def run_task(pickled: bytes, link: Connection) -> None:
     """Run the job of a pickled `Task`. The exit status is 0 if `Ended` was sent, otherwise that of a signal."""
     if hasattr(os, "setsid"):
         os.setsid()  # a terminal's Ctrl-C reaches the job through the sweep alone
-    threading.Thread(target=_exit_with_sweep, args=(link,), daemon=True).start()
+    threading.Thread(target=_obey, args=(link,), daemon=True).start()
     with handle_signals(exit_at_once):
         task: Task = pickle.loads(pickled)
         os.environ.update(task.environment)
@@ -73,8 +74,9 @@ def run_task(pickled: bytes, link: Connection) -> None:
             error = None if result.status == JobStatus.COMPLETED else result._return_value
         except Exception as failed:  # while composing, or a full disk; the job's own errors are in its JobReturn
             error = failed
-        line = (str(error).strip() or type(error).__name__).splitlines()[0] if error is not None else None
-        link.send(Ended(line, type(error).__name__))
+        if error is not None and not isinstance(error, FolderInUseError):
+            error = JobError((str(error).strip() or type(error).__name__).splitlines()[0])
+        link.send(Ended(error))
 
 
 def _redirect_output(folder: Path) -> None:
@@ -103,11 +105,22 @@ class _Reporter:
                 return
 
 
-def _exit_with_sweep(link: Connection) -> None:
-    """Save and exit when the sweep's process has ended in any way, which closes its end of the link."""
+def _obey(link: Connection) -> None:
+    """Raise the signals whose numbers the sweep sends; save and exit when its process has ended in any way, which
+    closes its end of the link.
+    """
     try:
-        link.recv()
+        while True:
+            _raise_here(link.recv())
     except (EOFError, OSError):
-        os.kill(os.getpid(), signal.SIGTERM)
+        _raise_here(signal.SIGTERM)
         time.sleep(SECONDS_TO_SAVE)
         os._exit(128 + signal.SIGTERM)
+
+
+def _raise_here(number: int) -> None:
+    """Raise a signal in this process. On Windows os.kill would end it without its handler."""
+    if sys.platform == "win32":
+        signal.raise_signal(number)
+    else:
+        os.kill(os.getpid(), number)  # interrupts a wait of the main thread too

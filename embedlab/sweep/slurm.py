@@ -18,22 +18,20 @@ from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
 from hydra_plugins.hydra_submitit_launcher.submitit_launcher import SlurmLauncher
 from omegaconf import OmegaConf
 from submitit import AutoExecutor
-from submitit.core.core import Job
+from submitit.core.core import Job as SubmittedJob
 from submitit.core.utils import DelayedSubmission, JobPaths
 from submitit.slurm.slurm import SlurmInfoWatcher, SlurmJob
 
 from embedlab.config.errors import UserError
 from embedlab.runs.signals import exit_at_once, handle_signals
+from embedlab.sweep.jobs import Job, JobError
+from embedlab.sweep.watch import Watch
 
 log = logging.getLogger("embedlab")
 
-SlurmJobs = list[Job[JobReturn]]
+SlurmJobs = list[SubmittedJob[JobReturn]]
 ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT", "GONE"}
 PATIENCE = 5  # seconds that a shared file system may take to show the result of a job that has ended
-
-
-class EndedError(Exception):
-    """A Slurm job ended without a result."""
 
 
 class Squeue(SlurmInfoWatcher):
@@ -58,8 +56,9 @@ class Squeue(SlurmInfoWatcher):
         return [job_id for job_id, info in self._info_dict.items() if info["State"] not in ENDED]
 
 
-def launch(launcher: SlurmLauncher, overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
-    """Submit the jobs that no earlier command has submitted, wait for all, and return how each ended.
+def run(launcher: SlurmLauncher, jobs: Sequence[Job], overrides: Sequence[list[str]]) -> list[Exception | None]:
+    """Submit the jobs that no earlier command has submitted, wait for all, and return their errors, None for a finished
+    job.
 
     If the command is stopped, its jobs continue: they may have waited in the queue for hours.
     """
@@ -67,29 +66,31 @@ def launch(launcher: SlurmLauncher, overrides: Sequence[Sequence[str]], first: i
         raise UserError(
             "hydra/launcher=slurm finds no squeue here: use a cluster's login node, or leave hydra/launcher out"
         )
-    watcher = SlurmJob.watcher = Squeue(delay_s=30)
-    jobs: SlurmJobs = []
+    squeue = SlurmJob.watcher = Squeue(delay_s=30)
+    submitted: SlurmJobs = []
     stopped: list[int] = []
     try:
         # a signal waits meanwhile: between sbatch and the files that its jobs need, it would orphan them
         with handle_signals(lambda number, frame: stopped.append(number)):
-            jobs = submit(launcher, overrides, first, watcher.living())
+            submitted = submit(launcher, jobs, overrides, squeue.living())
         if stopped:
             exit_at_once(stopped[0], None)
-        wait(jobs)
+        with Watch(jobs) as watch:
+            return wait(submitted, watch)
     except SystemExit:
-        if left := [job for job in jobs if not job.done(force_check=True)]:
+        if left := [job for job in submitted if not job.done(force_check=True)]:
             log.info(
                 "%d jobs continue in Slurm: `scancel %s` ends them, the same command waits for them", *describe(left)
             )
         raise
-    return [collect_result(job) for job in jobs]
 
 
-def submit(launcher: SlurmLauncher, overrides: Sequence[Sequence[str]], first: int, living: list[str]) -> SlurmJobs:
+def submit(
+    launcher: SlurmLauncher, jobs: Sequence[Job], overrides: Sequence[list[str]], living: list[str]
+) -> SlurmJobs:
     """Return a Slurm job for each: that of an earlier command if there is one, else one of a new array."""
-    jobs = find_submitted(launcher.params["submitit_folder"], living)
-    new = [(i, one) for i, one in enumerate(overrides, first) if key(one) not in jobs]
+    submitted = find_submitted(launcher.params["submitit_folder"], living)
+    new = [(job.number, given) for job, given in zip(jobs, overrides, strict=True) if key(given) not in submitted]
     if new:
         # the job's process can import hydra-submitit-launcher's own class, but not ours
         job_launcher = SlurmLauncher(**launcher.params)
@@ -97,12 +98,11 @@ def submit(launcher: SlurmLauncher, overrides: Sequence[Sequence[str]], first: i
             hydra_context=launcher.hydra_context, task_function=launcher.task_function, config=launcher.config
         )
         state = Singleton.get_state()
-        given = [(list(one), "hydra.sweep.dir", i, f"job_id_for_{i}", state) for i, one in new]
-        submitted = executor(launcher.params).map_array(job_launcher, *zip(*given, strict=True))
-        jobs |= {key(one): job for (_, one), job in zip(new, submitted, strict=True)}
-    submitted_jobs = [jobs[key(one)] for one in overrides]
-    log.info("%d jobs in Slurm, %d of them submitted now: squeue --me", len(submitted_jobs), len(new))
-    return submitted_jobs
+        arguments = [(given, "hydra.sweep.dir", number, f"job_id_for_{number}", state) for number, given in new]
+        array = executor(launcher.params).map_array(job_launcher, *zip(*arguments, strict=True))
+        submitted |= {key(given): job for (_, given), job in zip(new, array, strict=True)}
+    log.info("%d jobs in Slurm, %d of them submitted now: squeue --me", len(jobs), len(new))
+    return [submitted[key(given)] for given in overrides]
 
 
 def executor(params: dict[str, Any]) -> AutoExecutor:
@@ -115,9 +115,9 @@ def executor(params: dict[str, Any]) -> AutoExecutor:
     return made
 
 
-def find_submitted(folder: str, living: list[str]) -> dict[tuple[str, ...], Job[JobReturn]]:
+def find_submitted(folder: str, living: list[str]) -> dict[tuple[str, ...], SubmittedJob[JobReturn]]:
     """Return this sweep's jobs among the user's `living` ones, by their overrides, which their pickles hold."""
-    found: dict[tuple[str, ...], Job[JobReturn]] = {}
+    found: dict[tuple[str, ...], SubmittedJob[JobReturn]] = {}
     for job_id in living:
         paths = JobPaths(folder, job_id=job_id, task_id=0)
         if paths.submitted_pickle.exists() and not paths.result_pickle.exists():
@@ -135,25 +135,31 @@ def describe(jobs: SlurmJobs) -> tuple[int, str]:
     return len(jobs), " ".join(sorted({job.job_id.split("_")[0] for job in jobs}, key=int))
 
 
-def wait(jobs: SlurmJobs) -> None:
-    """Wait until each job has written its result or has ended without one."""
-    ended: dict[str, float] = {}
-    waiting = jobs
-    while waiting:
+def wait(submitted: SlurmJobs, watch: Watch) -> list[Exception | None]:
+    """Wait until each job has written its result or has ended without one, and return their errors."""
+    errors: dict[int, Exception | None] = {}
+    ended: dict[int, float] = {}
+    while len(errors) < len(submitted):
         time.sleep(1)
         now = time.monotonic()
-        ended = {job.job_id: ended.get(job.job_id, now) for job in waiting if job.done()}
-        late = {job_id for job_id, since in ended.items() if now - since >= PATIENCE}
-        waiting = [job for job in waiting if not (job.paths.result_pickle.exists() or job.job_id in late)]
+        left = {index: job for index, job in enumerate(submitted) if index not in errors}
+        ended = {index: ended.get(index, now) for index, job in left.items() if job.done()}
+        for index, job in left.items():
+            if index not in watch.running and job.state == "RUNNING":
+                watch.started(index)
+            if job.paths.result_pickle.exists() or now - ended.get(index, now) >= PATIENCE:
+                errors[index] = find_error(job)
+                watch.ended(index, errors[index])
+        watch.tick()
+    return [errors[index] for index in range(len(submitted))]
 
 
-def collect_result(job: Job[JobReturn]) -> JobReturn:
-    """Return the job's result, or why there is none."""
+def find_error(job: SubmittedJob[JobReturn]) -> Exception | None:
+    """Return why the ended job has not finished; None if it has."""
     if job.paths.result_pickle.exists():
         outcome, result = job._get_outcome_and_result()
         if outcome == "success":
-            finished: JobReturn = result
-            return finished
+            return None if result.status == JobStatus.COMPLETED else result._return_value
         reason = str(result).strip().splitlines()[-1]
     else:
         state = job.watcher.get_state(job.job_id, "force")
@@ -161,6 +167,4 @@ def collect_result(job: Job[JobReturn]) -> JobReturn:
         reason += f", Slurm job {job.job_id} {state}"
         if errors := [line for line in (job.stderr() or "").splitlines() if "error:" in line]:
             reason += f" ({errors[-1]})"
-    failed = JobReturn()
-    failed.status, failed.return_value = JobStatus.FAILED, EndedError(f"{reason}; log: {job.paths.stderr}")
-    return failed
+    return JobError(f"{reason}; log: {job.paths.stderr}")

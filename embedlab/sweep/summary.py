@@ -29,7 +29,7 @@ def show_jobs(jobs: Sequence[Any], folder: Path) -> None:
 
 def show_comparison(folder: Path) -> None:
     """Print the ranking of the finished jobs in `folder`, and the commands for a report and for TensorBoard."""
-    from embedlab.compare import fairness, reading, terminal_table  # scipy: a fifth of a second for every command
+    from embedlab.compare import advice, fairness, reading, terminal_table  # scipy takes a fifth of a second
     from embedlab.compare.comparison import compare
 
     runs, left = reading.read([str(folder)])
@@ -42,8 +42,10 @@ def show_comparison(folder: Path) -> None:
     except UserError as error:  # what was swept cannot be ranked
         log.info("no ranking: %s", error)
     else:
+        advice.add_advice(comparison)
         terminal_table.show(comparison, fairness.refusals(comparison), console)
-        terminal_table.show_excluded(comparison.excluded, console)
+        # show_jobs has listed what is unfinished, with its reason
+        terminal_table.show_excluded([one for one in comparison.excluded if one.kind != "unfinished"], console)
     shown = shlex.quote(os.path.relpath(folder) if folder.is_relative_to(Path.cwd()) else str(folder))
     console.print(f"report       {program('compare')} {shown}", markup=False, soft_wrap=True)
     console.print(f"TensorBoard  tensorboard --logdir {shown}", markup=False, soft_wrap=True)

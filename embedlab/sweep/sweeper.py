@@ -2,54 +2,36 @@
 
 import logging
 import os
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
-from omegaconf import OmegaConf, open_dict, read_write
+from hydra.core.utils import JobStatus, configure_log, setup_globals
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from embedlab.config.errors import UserError
 from embedlab.config.overrides import override
 from embedlab.config.paths import absolute_paths, with_values
-from embedlab.data.finished import finished_results
-from embedlab.positions.check import check_config
+from embedlab.data.skip_finished import finished_results
 from embedlab.runs import folder as run_folder
 from embedlab.runs.full_disk import find_full_disk_error, message
 from embedlab.runs.ownership import check_folder
-from embedlab.runs.record import JOBS_OWN, computed_values
+from embedlab.runs.record_config import JOBS_OWN, computed_values
 from embedlab.runs.signals import exit_at_once, handle_signals
-from embedlab.sweep.capacity import Needs, choose_n_jobs, estimate_needs
+from embedlab.runs.sweep_plan import write_plan
+from embedlab.sweep.capacity import estimate_needs
+from embedlab.sweep.child import warm_up
 from embedlab.sweep.composing import Composer
-from embedlab.sweep.points import expand_points
+from embedlab.sweep.jobs import Job, RunsJobs, name_jobs, refuse_shared_folders
+from embedlab.sweep.points import Point, expand_points
 from embedlab.sweep.processes import Processes
-from embedlab.sweep.progress import name_jobs
+from embedlab.sweep.rounds import check_rounds, first_round, next_round
 from embedlab.sweep.summary import show_comparison, show_jobs
-from embedlab.sweep.watch import Watch
+from embedlab.training.whole_config import check_config
 
 log = logging.getLogger("embedlab")
-
-
-class Job:
-    """One point of the sweep."""
-
-    def __init__(self, number: int, name: str, overrides: list[str], folder: Path, needs: Needs) -> None:
-        self.number = number
-        self.name = name
-        self.overrides = overrides  # those of the point, and values computed from the job's number and start time
-        self.folder = folder
-        self.needs = needs
-        self.outcome = ""  # finished, skipped or failed; "" until it is known
-        self.reason = ""
-
-    def __str__(self) -> str:
-        return self.name
-
-    def end(self, outcome: str, reason: str = "") -> None:
-        self.outcome, self.reason = outcome, reason
 
 
 class Sweeper(BasicSweeper):
@@ -63,29 +45,35 @@ class Sweeper(BasicSweeper):
         max_batch_size: int | None,
         params: dict[str, str] | None,
         instead: Mapping[str, Mapping[str, Any]] | None,
+        until: str | None,
+        looks: Sequence[int],
         **job_settings: Any,
     ) -> None:
         super().__init__(max_batch_size=max_batch_size, params=params)
         self.instead = instead or {}
+        self.until = until
+        self.looks = tuple(looks)
 
     def sweep(self, arguments: list[str]) -> Any:
         assert self.config is not None and self.hydra_context is not None
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         top = self.top = Path(os.path.abspath(self.config.hydra.sweep.dir))
-        top.mkdir(parents=True, exist_ok=True)
+        check_rounds(self.until, self.looks, arguments)
         self.compose = Composer(self.hydra_context.config_loader, self.config)
+        self.points: list[Point] = []
+        self.jobs: list[Job] = []
         points = expand_points(self.compose.parser, self._parse_config(), arguments, self.instead)
-        self.jobs = [
-            self._prepare(*about) for about in zip(range(1, len(points) + 1), name_jobs(points), points, strict=True)
-        ]
-        refuse_shared_folders(self.jobs)
+        self._add_jobs(first_round(points, self.looks) if self.until else points)
+        if self.until:
+            write_plan(top, self.looks)
         OmegaConf.save(self.config, top / "multirun.yaml")
-        self.begun = time.time()
-        self.to_run = sum(not one.outcome for one in self.jobs)
         with handle_signals(self._stop):
             try:
-                self._run_all()
+                self._run_jobs()
+                while self.until and (more := next_round(self.points, self._folders(), top, self.looks)):
+                    self._add_jobs(more)
+                    self._run_jobs()
             except SystemExit:
                 log.info("interrupted: the same command resumes it")
                 raise
@@ -96,6 +84,24 @@ class Sweeper(BasicSweeper):
             raise SystemExit(1)
         return [[]]
 
+    def _add_jobs(self, points: Sequence[Point]) -> None:
+        """Make the jobs of these points. Raises UserError if two jobs would have one folder."""
+        before = len(self.jobs)
+        names = name_jobs(points, before)
+        for number, (name, point) in enumerate(zip(names, points, strict=True), before):
+            self.jobs.append(self._make_job(number, name, point, self.compose(point)))
+        self.points += points
+        refuse_shared_folders(self.jobs)
+
+    def _folders(self) -> list[Path]:
+        return [one.folder for one in self.jobs]
+
+    def _run_jobs(self) -> None:
+        """Run all jobs that have not ended."""
+        while pending := [one for one in self.jobs if not one.outcome]:
+            wait = all(one.reason for one in pending)  # all remaining jobs are run by other commands
+            self._launch([one for one in pending if wait or not one.reason], wait)
+
     def _stop(self, number: int, frame: Any) -> None:
         """Let running jobs save and exit after their step, then exit; on a second signal exit at once."""
         if isinstance(self.launcher, Processes) and self.launcher.running and not self.launcher.received:
@@ -103,12 +109,10 @@ class Sweeper(BasicSweeper):
         else:
             exit_at_once(number, frame)
 
-    def _prepare(self, number: int, name: str, overrides: list[str]) -> Job:
-        """Make the job; its outcome is set if it is finished already or cannot run in its folder."""
-        assert self.config is not None
-        cfg = self.compose(overrides)
+    def _make_job(self, number: int, name: str, overrides: list[str], cfg: DictConfig) -> Job:
+        """Return the job; its outcome is set if it is finished already or cannot run in its folder."""
         with open_dict(cfg):
-            cfg.hydra.job.id = cfg.hydra.job.num = number - 1
+            cfg.hydra.job.id = cfg.hydra.job.num = number
         HydraConfig.instance().set_config(cfg)
         folder = self.top / run_folder.fit_subdir(str(cfg.hydra.sweep.subdir))
         with read_write(cfg.hydra.runtime), open_dict(cfg):
@@ -118,70 +122,57 @@ class Sweeper(BasicSweeper):
         one = Job(number, name, [*overrides, *own], folder, estimate_needs(cfg))
         try:
             check_folder(folder)
+            if (folder / "results.json").exists():
+                self._check_finished(folder, cfg)
+                one.end("skipped")
+                log.info("%s — finished before, skipped", one)
         except UserError as error:
             one.end("failed", str(error))
             log.error("%s — %s", one, error)
-            return one
-        if (folder / "results.json").exists():
-            with read_write(cfg), open_dict(cfg):
-                del cfg["hydra"]
-            try:
-                whole = absolute_paths(cfg, Path(self.config.hydra.runtime.cwd))
-                finished_results(folder, check_config(with_values(cfg, whole)), run_folder.OTHER_SWEEP)
-                one.end("skipped", "finished before")
-                log.info("%s — finished before, skipped", one)
-            except UserError as error:
-                one.end("failed", str(error))
-                log.error("%s — %s", one, error)
         if not one.outcome and isinstance(self.launcher, Processes):
-            self.launcher.warm_up()
+            warm_up()
         return one
 
-    def _run_all(self) -> None:
-        while pending := [one for one in self.jobs if not one.outcome]:
-            wait = all(one.reason for one in pending)  # all remaining jobs are run by other commands
-            self._launch([one for one in pending if wait or not one.reason], wait)
+    def _check_finished(self, folder: Path, cfg: DictConfig) -> None:
+        """Raise UserError if the finished job in the folder had other settings, another text or other code."""
+        assert self.config is not None
+        with read_write(cfg), open_dict(cfg):
+            del cfg["hydra"]
+        whole = absolute_paths(cfg, Path(self.config.hydra.runtime.cwd))
+        finished_results(folder, check_config(with_values(cfg, whole)), run_folder.OTHER_SWEEP)
 
     def _launch(self, jobs: Sequence[Job], wait: bool) -> None:
-        given = [
-            [*one.overrides, *self._folder_overrides(one), *as_overrides(self._job_settings(one, wait))] for one in jobs
-        ]
-        numbers = [one.number - 1 for one in jobs]
+        given = [[*one.overrides, *self._settings(one, wait)] for one in jobs]
+        errors: list[Exception | None]
         try:
-            if isinstance(self.launcher, Processes):
-                folders = [one.folder for one in jobs]
-                n_jobs = min(len(jobs), self.launcher.n_jobs or choose_n_jobs([one.needs for one in jobs]))
-                with Watch([one.name for one in jobs], folders, n_jobs) as watch:
-                    ended: Sequence[JobReturn] = self.launcher.run(given, folders, numbers, n_jobs, watch)
+            if isinstance(self.launcher, RunsJobs):
+                errors = self.launcher.run(jobs, given)
             else:
                 assert self.launcher is not None
-                ended = self.launcher.launch(given, numbers[0])
-        except Exception as error:  # of the launcher; a job's own error is in its JobReturn
+                returns = self.launcher.launch(given, jobs[0].number)
+                errors = [None if one.status == JobStatus.COMPLETED else one._return_value for one in returns]
+        except Exception as error:  # of the launcher
             self._after_crash(jobs, error)
             return
-        for one, result in zip(jobs, ended, strict=True):
-            self._record(one, result)
+        for one, failed in zip(jobs, errors, strict=True):
+            if failed is None:
+                one.end("finished")
+            elif isinstance(failed, run_folder.FolderInUseError):
+                one.reason = "another process works on it"
+                log.info("%s — another process works on it, looking again at the end", one)
+            else:
+                one.end("failed", f"{failed}".splitlines()[0] if f"{failed}" else type(failed).__name__)
 
-    def _folder_overrides(self, one: Job) -> list[str]:
-        """Return overrides that fix the job's folder, because a launcher computes the job's number and time again."""
+    def _settings(self, one: Job, wait: bool) -> list[str]:
+        """Return overrides that fix the job's folder, because a launcher computes the job's number and time again, and
+        tell its process its name and whether to wait for the folder.
+        """
         subdir = os.path.relpath(one.folder, self.top)
-        return [override("hydra.sweep.dir", str(self.top)), override("hydra.sweep.subdir", subdir)]
-
-    def _job_settings(self, one: Job, wait: bool) -> dict[str, Any]:
-        """Return what the job's process must know of the sweep."""
-        return {"label": one.name, "wait": wait, "begun": self.begun, "jobs": self.to_run}
-
-    def _record(self, one: Job, result: JobReturn) -> None:
-        if result.status == JobStatus.COMPLETED:
-            one.end("finished")
-        elif type(error := result._return_value).__name__ == run_folder.FolderInUseError.__name__:
-            one.reason = "another process works on it"
-            log.info("%s — another process works on it, looking again at the end", one)
-        else:
-            one.end("failed", f"{error}".splitlines()[0] if f"{error}" else type(error).__name__)
+        settings = {"sweep.dir": str(self.top), "sweep.subdir": subdir, "sweeper.label": one.name, "sweeper.wait": wait}
+        return [override(f"hydra.{key}", value) for key, value in settings.items()]
 
     def _after_crash(self, jobs: Sequence[Job], error: Exception) -> None:
-        """Set the outcomes of jobs after their launcher, not one of ours, has failed as a whole."""
+        """Set the outcomes of jobs after their launcher has failed as a whole."""
         full = find_full_disk_error(error)
         for one in jobs:
             if (one.folder / "results.json").exists():
@@ -190,19 +181,3 @@ class Sweeper(BasicSweeper):
                 one.end(
                     "failed", message(full, one.folder) if full else f"the launcher failed: {error}".splitlines()[0]
                 )
-
-
-def refuse_shared_folders(jobs: Sequence[Job]) -> None:
-    """Raise UserError if hydra.sweep.subdir gives two jobs the same folder."""
-    folders: dict[Path, Job] = {}
-    for one in jobs:
-        if (other := folders.setdefault(one.folder, one)) is not one:
-            raise UserError(
-                f"hydra.sweep.subdir gives {other} and {one} one folder, {one.folder}: "
-                "add ${hydra:job.num} to it, or leave it out"
-            )
-
-
-def as_overrides(settings: dict[str, Any]) -> list[str]:
-    """Return the settings as overrides, for processes that compose the job's config themselves."""
-    return [override(f"hydra.sweeper.{key}", value) for key, value in settings.items()]

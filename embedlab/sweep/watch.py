@@ -9,39 +9,40 @@ from pathlib import Path
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from embedlab.runs.folder import FolderInUseError
 from embedlab.runs.progress_channel import Progress
 from embedlab.runs.results import diverged_line
-from embedlab.sweep.progress import format_duration
+from embedlab.sweep.jobs import Job
 
 log = logging.getLogger("embedlab")
 LINE_SECONDS = 30  # between two lines if there is no terminal
-SHOWN = 16  # rows of running jobs in the table
+TABLE_SECONDS = 0.5  # between two refreshes of the table
+OTHER_LINES = 5  # of the terminal, beside the rows of running jobs: header, more, status (two if narrow), cursor
 
 
 class Watch:
     """Shows the running jobs with their progress, and how each job ended."""
 
-    def __init__(self, names: Sequence[str], folders: Sequence[Path], n_jobs: int) -> None:
-        self.names, self.folders, self.n_jobs = names, folders, n_jobs
-        self.running: dict[int, Progress | None] = {}
+    def __init__(self, jobs: Sequence[Job], console: Console | None = None) -> None:
+        self.jobs = jobs
+        self.running: dict[int, Progress | None] = {}  # by the job's index
         self.counts = {"finished": 0, "failed": 0}
         self.elsewhere = 0  # number of jobs that another command is running
         self.begun = self.shown = time.monotonic()
-        console = Console(file=sys.stderr, highlight=False)
-        self.live = Live(console=console, refresh_per_second=2, transient=True) if console.is_terminal else None
+        self.console = console or Console(file=sys.stderr, highlight=False)
+        self.at_terminal = self.console.is_terminal and not self.console.is_dumb_terminal
+        self.live: Live | None = None  # the table where it is shown now
 
     def __enter__(self) -> "Watch":
-        if self.live is not None:
-            self.live.start()
+        self._show()
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self.live is not None:
-            self.live.stop()
+        self._erase()
 
     def started(self, index: int) -> None:
         """Add the job to those that run."""
@@ -54,71 +55,86 @@ class Watch:
     def ended(self, index: int, error: Exception | None) -> None:
         """Log the job's end in one line."""
         self.running.pop(index, None)
-        if type(error).__name__ == FolderInUseError.__name__:
+        if isinstance(error, FolderInUseError):
             self.elsewhere += 1
             return
         self.counts["failed" if error else "finished"] += 1
-        name = self.names[index]
+        self._erase()  # or the line would run into the table
+        job = self.jobs[index]
         if error is None:
-            log.info("%s — %s%s", name, scores(self.folders[index]), self._left())
+            log.info("%s — %s%s", job, scores(job.folder), self._left())
         else:
-            log.error("error: %s — %s", name, error)
+            log.error("error: %s — %s", job, error)
+        self._show()
 
     def tick(self) -> None:
         """Refresh the table; without a terminal, log a line every LINE_SECONDS."""
+        pause = TABLE_SECONDS if self.at_terminal else LINE_SECONDS
+        if (now := time.monotonic()) - self.shown < pause or not self.running:
+            return
+        self.shown = now
+        if self.at_terminal:
+            self._show()
+        else:
+            at = [
+                f"job {self.jobs[index].number + 1} at step {step_of(progress)}"
+                for index, progress in self.running.items()
+                if progress is not None
+            ]
+            log.info("%s%s", self.status(f" ({'; '.join(at)})" if at else ""), self._left())
+
+    def _show(self) -> None:
+        """Show the table, or refresh it, if there is a terminal."""
         if self.live is not None:
-            self.live.update(self.table())
-        elif time.monotonic() - self.shown >= LINE_SECONDS and self.running:
-            self.shown = time.monotonic()
-            log.info("%s%s", self.status(), self._left())
+            self.live.update(self.table(), refresh=True)
+        elif self.at_terminal:
+            self.live = Live(self.table(), console=self.console, auto_refresh=False, transient=True)
+            self.live.start(refresh=True)
 
-    def status(self) -> str:
-        """Return `2 running (job 3 at step 120 of 600), 4 finished, 6 waiting`."""
-        at = [
-            f"{self.names[index].partition(':')[0]} at step {progress.step}{of(progress)}"
-            for index, progress in self.running.items()
-            if progress is not None
-        ]
-        parts = [f"{len(self.running)} running" + (f" ({'; '.join(at)})" if at else "")]
-        parts += [f"{count} {outcome}" for outcome, count in self.counts.items() if count]
-        if waiting := self.waiting:
-            parts.append(f"{waiting} waiting")
-        return ", ".join(parts)
+    def _erase(self) -> None:
+        if self.live is not None:
+            self.live.stop()
+            self.live = None  # started again, it would move the cursor up by the height of its last table
 
-    @property
-    def waiting(self) -> int:
-        """The number of jobs that have not started."""
-        return len(self.names) - len(self.running) - self.elsewhere - sum(self.counts.values())
+    def status(self, running: str = "") -> str:
+        """Return `2 running, 4 finished, 6 waiting`, with more about the running ones."""
+        waiting = len(self.jobs) - len(self.running) - self.elsewhere - sum(self.counts.values())
+        counts = {f"running{running}": len(self.running), **self.counts, "waiting": waiting}
+        return ", ".join(f"{count} {state}" for state, count in counts.items() if count)
 
     def seconds_left(self) -> float | None:
         """Estimate the time for all remaining jobs from those that have ended; None before the first has ended."""
-        done = sum(self.counts.values())
-        if not done:
-            return None
-        total = (time.monotonic() - self.begun) / done * len(self.names)
-        return max(0.0, total - (time.monotonic() - self.begun))
+        done, spent = sum(self.counts.values()), time.monotonic() - self.begun
+        return spent / done * (len(self.jobs) - self.elsewhere - done) if done else None
 
     def _left(self) -> str:
         left = self.seconds_left()
-        return f", about {format_duration(left)} left" if left is not None and (self.waiting or self.running) else ""
+        return f", about {format_duration(left)} left" if left else ""
 
     def table(self) -> Group:
         """Return the running jobs with step, loss and time left, and a line for the whole sweep."""
-        table = Table("job", "step", "loss", "left", box=None, padding=(0, 2), header_style="dim")
-        for index, progress in [*self.running.items()][:SHOWN]:
-            cells = ["starting", "", ""]
+        table = Table(box=None, padding=(0, 1), header_style="dim")
+        table.add_column("job")  # the only one that becomes narrower
+        for name in ("step", "loss", "left"):
+            table.add_column(name, justify="right", no_wrap=True)
+        room = max(1, self.console.height - OTHER_LINES)
+        for index, progress in [*self.running.items()][:room]:
+            cells = ["started", "", ""]
             if progress is not None:
                 loss = "" if progress.loss is None else f"{progress.loss:.3f}"
                 left = "" if progress.seconds_left is None else format_duration(progress.seconds_left)
-                left = "evaluating" if progress.step == progress.steps else left
-                cells = [f"{progress.step:,}{of(progress)}", loss, left]
-            table.add_row(Text(self.names[index]), *cells)
-        return Group(table, Text(f"{self.status()}{self._left()}", style="bold"))
+                left = "scoring" if progress.step == progress.steps else left
+                cells = [step_of(progress, "/"), loss, left]
+            job = self.jobs[index]
+            name = f"{job.number + 1}  {job.name.partition(': ')[2]}"
+            table.add_row(Text(name, no_wrap=True, overflow="ellipsis"), *cells)
+        more = [Text(f" … and {len(self.running) - room} more")] if len(self.running) > room else []
+        return Group(table, *more, Padding(Text(f"{self.status()}{self._left()}", style="bold"), (0, 1)))
 
 
-def of(progress: Progress) -> str:
-    """Return ` of 600`; "" where trainer.max_time ends the training."""
-    return "" if progress.steps is None else f" of {progress.steps:,}"
+def step_of(progress: Progress, of: str = " of ") -> str:
+    """Return `120 of 1,200`; `120` where trainer.max_time ends the training."""
+    return f"{progress.step:,}" + ("" if progress.steps is None else f"{of}{progress.steps:,}")
 
 
 def scores(folder: Path) -> str:
@@ -131,3 +147,10 @@ def scores(folder: Path) -> str:
         return f"test {results['test']['bits_per_byte']:.3f} bits/byte, trained in {seconds}"
     except (OSError, ValueError, KeyError, TypeError):  # other scores, or none
         return "finished"
+
+
+def format_duration(seconds: float) -> str:
+    """Return `50 s`, `12 min` or `3.4 h`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

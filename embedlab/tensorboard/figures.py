@@ -1,6 +1,7 @@
 """Images for TensorBoard: what the scheme has learned about positions and distances, and the loss by position.
 
-pyplot is not used, because its current figure is global state.
+pyplot is not used, because its current figure is global state. Margins are fixed, because a layout that measures every
+label first doubles the time of a figure, as does a title whose height depends on what is below it.
 """
 
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning import Trainer
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -71,15 +73,29 @@ def render(figure: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
+def panels(width: float, height: float, count: int = 1, *, right: float = 0.15) -> tuple[Figure, list[Axes]]:
+    """Return a figure of this size in inches with `count` panels side by side, and `right` inches beside the last."""
+    figure = Figure(figsize=(width, height), dpi=140)
+    left, bottom, top = 0.9, 0.5, 0.35  # inches: room for numbers of seven characters, the axes' names and titles
+    space = {"left": left / width, "right": 1 - right / width, "bottom": bottom / height, "top": 1 - top / height}
+    axes = figure.subplots(1, count, sharey=True, squeeze=False, gridspec_kw={"wspace": 0.1, **space})
+    return figure, list(axes[0])
+
+
+def set_title(axes: Axes, title: str) -> None:
+    """Set a title at a fixed height; without one, matplotlib measures all labels to find it."""
+    axes.set_title(title, y=1.0)
+
+
 def draw_similarity(vectors: np.ndarray, first: str) -> Figure:
     """Draw a heat map of the cosines of all rows of (n, D); `first` is the first row's label, as "position 0"."""
     word, start = first.rsplit(" ", 1)
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     low, high = int(start) - 0.5, int(start) + len(vectors) - 0.5
-    figure = Figure(figsize=(4.4, 3.6), dpi=140, layout="constrained")
-    axes = figure.subplots()
+    figure, (axes,) = panels(4.4, 3.6, right=0.3)
     image = axes.imshow(unit @ unit.T, vmin=-1, vmax=1, cmap="RdBu_r", extent=(low, high, high, low))
-    axes.set(title=f"cosine of {word} vectors", xlabel=word, ylabel=word)
+    set_title(axes, f"cosine of {word} vectors")
+    axes.set(xlabel=word, ylabel=word)
     figure.colorbar(image)
     return figure
 
@@ -87,11 +103,12 @@ def draw_similarity(vectors: np.ndarray, first: str) -> Figure:
 def draw_by_distance(curves: np.ndarray, what: str, *, log: bool) -> Figure:
     """Draw curves (layers, H, L): one panel per layer, one line per head; `what` labels the vertical axis."""
     layers, heads, length = curves.shape
-    figure = Figure(figsize=(1 + 2.2 * layers, 3), dpi=140, layout="constrained")
-    for layer, axes in enumerate(figure.subplots(1, layers, sharey=True, squeeze=False)[0]):
+    figure, all_axes = panels(1 + 2.2 * layers, 3, layers)
+    for layer, axes in enumerate(all_axes):
         for head in range(heads):
             axes.plot(range(length), curves[layer, head], label=f"head {head}", linewidth=1.2)
-        axes.set(title=f"layer {layer}", xlabel="tokens back", yscale="log" if log else "linear")
+        set_title(axes, f"layer {layer}")
+        axes.set(xlabel="tokens back", yscale="log" if log else "linear")
         if layer == 0:
             axes.set_ylabel(what)
         if log:
@@ -103,10 +120,10 @@ def draw_by_distance(curves: np.ndarray, what: str, *, log: bool) -> Figure:
 
 def draw_loss_by_position(losses: list[float], name: str) -> Figure:
     """Draw the mean test loss of targets with 1 … T tokens of context; `name` is the scheme's."""
-    figure = Figure(figsize=(4.4, 3), dpi=140, layout="constrained")
-    axes = figure.subplots()
+    figure, (axes,) = panels(4.4, 3)
     axes.plot(range(1, len(losses) + 1), losses, label=name)
-    axes.set(title="loss by position, test text", xlabel="tokens of context", ylabel="nats/token")
+    set_title(axes, "loss by position, test text")
+    axes.set(xlabel="tokens of context", ylabel="nats/token")
     axes.grid(alpha=0.3)
     axes.legend()
     return figure

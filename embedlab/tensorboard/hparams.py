@@ -19,8 +19,9 @@ from tensorboard.plugins.hparams import api_pb2, metadata
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
 
 from embedlab import positions
+from embedlab.config.corpora import CorpusConfig
 from embedlab.config.settings import as_yaml
-from embedlab.config.tree import Config, CorpusConfig
+from embedlab.config.tree import Config
 from embedlab.positions.config import PositionConfig
 from embedlab.runs.escaping import visible
 from embedlab.runs.results import Results

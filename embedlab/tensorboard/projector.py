@@ -11,9 +11,10 @@ import numpy as np
 from lightning import LightningModule, Trainer
 
 from embedlab.config.settings import one_of
-from embedlab.data.token_counts import count_tokens, most_frequent_first
+from embedlab.data.token_counts import most_frequent_first
 from embedlab.data.token_labels import token_kind
 from embedlab.evaluation.loss import evaluating
+from embedlab.runs.random_streams import EVERY_RUN, seed_sequence
 from embedlab.tensorboard import snapshot_tables
 from embedlab.tensorboard.projector_files import Table, write_snapshot
 from embedlab.training.view_callback import ViewCallback
@@ -36,7 +37,6 @@ class Projector(ViewCallback):
         self.words = words
         self.places = places
         self.neighbours_of = neighbours_of
-        self.counts: np.ndarray | None = None  # (V,) how often each token occurs in the training text
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         if trainer.global_step == 0:  # otherwise the run is resumed from a checkpoint
@@ -61,10 +61,9 @@ class Projector(ViewCallback):
     def tables(self, module: Any, datamodule: Any, neighbours_of: int, *, umap: bool) -> list[Table]:
         """Return all tables that the model has, the token table first, because the page opens with the first."""
         tokenizer, weight, scheme = datamodule.tokenizer, module.model.tokens.weight, module.model.scheme
-        if self.counts is None:
-            self.counts = count_tokens(datamodule.tokens.train, len(weight))
-        ids = most_frequent_first(self.counts, unseen=self.vocabulary == "whole")
-        tokens = snapshot_tables.token_table(weight, tokenizer, self.counts, ids, neighbours_of)
+        counts = datamodule.tokens.train_counts
+        ids = most_frequent_first(counts, unseen=self.vocabulary == "whole")
+        tokens = snapshot_tables.token_table(weight, tokenizer, counts, ids, neighbours_of)
         with evaluating(scheme):  # no random positions, which some schemes train with
             shown = [
                 tokens,
@@ -91,7 +90,8 @@ def umap_view(table: Table) -> Table | None:
     from umap import UMAP
 
     rows = table.vectors[:5000]
-    points = UMAP(n_components=3, metric="cosine", random_state=0).fit_transform(rows)
+    seed = int(seed_sequence(EVERY_RUN, "umap").generate_state(1)[0])
+    points = UMAP(n_components=3, metric="cosine", random_state=seed).fit_transform(rows)
     columns = {name: column[: len(rows)] for name, column in table.columns.items()}
     points = np.asarray(points, dtype=np.float32)
     return replace(table, name=f"{table.name} 3D (UMAP)", vectors=points, columns=columns, views=False)

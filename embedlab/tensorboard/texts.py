@@ -9,11 +9,12 @@ from lightning import Trainer
 from omegaconf import OmegaConf
 
 from embedlab.config.settings import as_yaml, at_least
-from embedlab.data.token_counts import count_tokens, most_frequent_first
+from embedlab.data.token_counts import most_frequent_first
 from embedlab.data.token_labels import token_kind, token_label
 from embedlab.evaluation.loss import evaluating
 from embedlab.evaluation.neighbours import nearest
 from embedlab.model.embeddings import LanguageModel
+from embedlab.runs.random_streams import EVERY_RUN, torch_generator
 from embedlab.tensorboard.markdown import code, table
 from embedlab.tensorboard.writers import summary_writer
 from embedlab.training.module import LanguageModule
@@ -43,7 +44,7 @@ class Texts(ViewCallback):
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         weight = module.model.tokens.weight.detach().float().numpy(force=True)
-        counts = count_tokens(data.tokens.train, len(weight))
+        counts = data.tokens.train_counts
         writer.add_text("neighbours", neighbour_table(weight, data.tokenizer, counts, self.words), trainer.global_step)
         if self.continuations:
             pairs = self.continue_texts(module.model, data)
@@ -84,11 +85,11 @@ def generate(model: LanguageModel, ids: torch.Tensor, new_tokens: int, temperatu
     The context is at most the trained window. A temperature of 0 takes the most likely token. Samples come from a
     separate random generator, so that the numbers drawn in training stay the same.
     """
-    generator = torch.Generator().manual_seed(0)
+    generator = torch_generator(EVERY_RUN, "continuations")
     device = model.tokens.weight.device
     with evaluating(model):
         for _ in range(new_tokens):
-            hidden = model(ids[:, -model.scheme.shape.context_length :].to(device))[:, -1]  # (B, D)
+            hidden = model(ids[:, -model.scheme.shape.context_length :].to(device), last=1)[:, 0]  # (B, D)
             logits = (hidden @ model.output_table.T).float().cpu()  # (B, V)
             if temperature:
                 drawn = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)

@@ -8,6 +8,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from embedlab.config.errors import UserError
+from embedlab.runs.ownership import check_checkpoint
 
 
 class Best(ModelCheckpoint):
@@ -15,7 +16,8 @@ class Best(ModelCheckpoint):
 
     Until `drop_after` drops its inner scheme, a validation loss is the inner scheme's: such weights would be scored in
     place of those without positions.
-    Raises UserError if several checkpoints would share one name: the last one written would pass for the best.
+    Raises UserError if several checkpoints would share one name: the last one written would pass for the best; or if it
+    would overwrite last.ckpt or a file of others.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -26,6 +28,14 @@ class Best(ModelCheckpoint):
                 f"save_top_k={self.save_top_k} would write all of them to {self.filename}.ckpt: "
                 "give callbacks.best.filename='best-{step}' too"
             )
+
+        if self.save_last:
+            raise UserError("save_last would overwrite last.ckpt, which every run saves to resume from: leave it out")
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        super().on_train_start(trainer, module)
+        if self.dirpath is not None and self.filename is not None and "{" not in self.filename:  # else not known yet
+            check_checkpoint(Path(self.dirpath, f"{self.filename}.ckpt"), Path(trainer.default_root_dir))
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         if module.model.scheme.settled:  # type: ignore[union-attr]  # a LanguageModule's

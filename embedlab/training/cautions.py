@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from embedlab.config.trainer import trainer_cautions
+from embedlab.config.check_trainer import trainer_cautions
 from embedlab.config.tree import Config
 from embedlab.positions.config import shape_of
 

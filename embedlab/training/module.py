@@ -11,7 +11,9 @@ from torch import Tensor
 
 from embedlab.config.tree import Config
 from embedlab.model.embeddings import LanguageModel
-from embedlab.runs.results import Scores
+from embedlab.runs.measured import Scores
+from embedlab.runs.ownership import CHECKPOINT_MADE_BY
+from embedlab.runs.random_streams import seed_global_generators
 from embedlab.training.diverged import check_finite
 
 TIME_PARTS = 10_000  # how finely the schedule follows trainer.max_time
@@ -27,22 +29,16 @@ class LanguageModule(LightningModule):
     byte_lengths: Tensor
     validation_sums: Tensor  # sums over validation targets: nats, tokens, bytes; float64
 
-    def __init__(self, config: Config, byte_lengths: np.ndarray) -> None:
+    def __init__(self, config: Config, byte_lengths: np.ndarray, table: Tensor | None = None) -> None:
         super().__init__()
         self.config = config
-        self.model = LanguageModel(config, len(byte_lengths))
+        self.model = LanguageModel(config, len(byte_lengths), table)
         self.model.tokens.weight.requires_grad = not config.model.token_table.frozen
         self.register_buffer("byte_lengths", torch.as_tensor(byte_lengths, dtype=torch.int64), persistent=False)
 
     def on_fit_start(self) -> None:
-        """Seed every rank except the first differently, so that their dropout masks differ.
-
-        Not before this hook, because Lightning seeds all ranks alike when it connects them.
-        """
-        if rank := self.global_rank:
-            torch.manual_seed(
-                int(np.random.SeedSequence([self.config.seed, rank]).generate_state(1, np.uint64)[0] >> 1)
-            )
+        """Seed every rank differently, so that their dropout masks differ; no rank has a number before this hook."""
+        seed_global_generators(self.config.seed, "dropout", self.global_rank)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         self.model.scheme.at_step(self.global_step)
@@ -82,6 +78,9 @@ class LanguageModule(LightningModule):
         for name, value in scores(nats, tokens, n_bytes).items():
             assert isinstance(value, float)  # mypy does not know this of a TypedDict's items
             self.log(f"val/{name}", value, prog_bar=name == "loss", sync_dist=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint.update(CHECKPOINT_MADE_BY)
 
     def configure_optimizers(self) -> Any:
         settings = self.config.optimizer

@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-import lightning
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -17,9 +16,11 @@ from embedlab.data.datamodule import TextData
 from embedlab.model.embeddings import LanguageModel
 from embedlab.model.pretrained import load_table
 from embedlab.runs.folder import LAST, PREVIOUS, has_checkpoint
+from embedlab.runs.measured import Measured
 from embedlab.runs.ownership import note_process, was_started
 from embedlab.runs.provenance import git_state, versions
-from embedlab.runs.results import SCHEMA, Measured, Results, replace_nonfinite, write_results
+from embedlab.runs.random_streams import VERSION, seed_global_generators
+from embedlab.runs.results import SCHEMA, Results, replace_nonfinite, write_results
 from embedlab.runs.same_inputs import Inputs
 from embedlab.runs.same_settings import deciding_settings, differences
 from embedlab.runs.view_failures import log_view_failure, view_cautions
@@ -27,7 +28,7 @@ from embedlab.runs.weights import about_checkpoint
 from embedlab.training.best import best_checkpoint, load_weights
 from embedlab.training.cautions import NOT_BEST, cautions
 from embedlab.training.costs import Costs, peak_memory_bytes
-from embedlab.training.diverged import DivergedError, null_if_not_finite, null_scores
+from embedlab.training.diverged import DivergedError, null_if_diverged, null_scores
 from embedlab.training.module import LanguageModule
 from embedlab.training.precision import in_float32, report_missing_kernels
 from embedlab.training.resume import history
@@ -50,15 +51,13 @@ def train(config: Config, measure: Measure) -> Results | None:
     folder = Path(config.run_dir)
     for message in cautions(config):
         log.warning("%s", message)
-    lightning.seed_everything(config.seed, workers=True, verbose=False)
+    seed_global_generators(config.seed, "start")
 
     data = TextData(config)
     data.setup()
-    module = LanguageModule(config, data.tokenizer.byte_lengths)
-    if path := config.model.token_table.path:
-        module.model.tokens.weight.data.copy_(load_table(path, data.tokenizer, config.model.embedding_dim))
+    module = make_module(config, data)
     log_start(config, data, module)
-    set_threads(config, module.model.tokens.weight.numel())
+    set_threads(config, module.model.parameter_counts()["total"])
     torch.set_flush_denormal(True)  # weights of far keys below 1e-38, as alibi and forgetting have, are slow otherwise
 
     with warnings.catch_warnings():
@@ -86,7 +85,11 @@ def train(config: Config, measure: Measure) -> Results | None:
         if best is not None and diverged is None:
             load_weights(module, best)
         module.to(trainer.strategy.root_device)  # Lightning leaves a GPU's model on the CPU, which is very slow
-    measured = diverged or null_if_not_finite(measure(module.model, data, config), trainer.global_step)
+    measured = diverged or null_if_diverged(
+        measure(module.model, data, config),
+        trainer.global_step,
+        untrained=lambda: measure(make_module(config, data).model, data, config),
+    )
     results = collect_results(config, data, module, costs, measured, best or folder / "checkpoints" / LAST)
     if "diverged" not in results:
         if best is None:
@@ -101,6 +104,13 @@ def train(config: Config, measure: Measure) -> Results | None:
     with log_view_failure(folder, "the table at the end"):
         print_summary(results, folder)
     return results
+
+
+def make_module(config: Config, data: TextData) -> LanguageModule:
+    """Return the untrained module, with the token table that the settings name."""
+    path = config.model.token_table.path
+    table = load_table(path, data.tokenizer, config.model.embedding_dim) if path else None
+    return LanguageModule(config, data.tokenizer.byte_lengths, table)
 
 
 def find_checkpoint_to_resume(config: Config, folder: Path, inputs: Inputs) -> Path | None:
@@ -122,6 +132,11 @@ def find_checkpoint_to_resume(config: Config, folder: Path, inputs: Inputs) -> P
         raise UserError(
             f"{path} cannot be resumed from: it is another program's or was saved with callbacks.last=null by "
             "embedlab 0.2.0: start a new run"
+        )
+    if state.get("random_streams") != VERSION:
+        raise UserError(
+            f"{path} cannot be resumed from: it was saved by a version of embedlab whose seeds give other numbers "
+            "(initial weights, order of the text, dropout): start a new run"
         )
     if changed := differences(state["config"], deciding_settings(as_yaml(config))):
         raise UserError(
@@ -169,6 +184,7 @@ def collect_results(
         "tokens_per_second": costs.tokens_per_second,
         "train_seconds": costs.train_seconds,
         "peak_memory_bytes": peak_memory_bytes(),
+        "threads": torch.get_num_threads(),
         "cautions": cautions(config),
         "versions": versions(),
         "corpus": data.tokens.corpus,

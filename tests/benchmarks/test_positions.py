@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from embedlab import positions
 from embedlab.model.embeddings import LanguageModel
-from embedlab.positions.check import check_config, register
+from embedlab.training.whole_config import check_config, register
 from tests.conftest import ROOT
 
 VOCAB, D, LAYERS, H, B, T = 4096, 128, 2, 4, 32, 64

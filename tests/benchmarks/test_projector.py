@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from torch.utils.tensorboard import SummaryWriter
 
-from embedlab.config.tree import TokenizerConfig
+from embedlab.config.groups import TokenizerConfig
 from embedlab.data.token_labels import token_kind, token_label
 from embedlab.data.tokenizer import load_tokenizer
 from embedlab.tensorboard.projector_files import Table, write_snapshot

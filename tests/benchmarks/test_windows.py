@@ -14,7 +14,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from embedlab.config.tree import PythonDocsConfig, TokenizerConfig
+from embedlab.config.corpora import PythonDocsConfig
+from embedlab.config.groups import TokenizerConfig
 from embedlab.data.loader import TrainLoader
 from embedlab.data.shuffle import ShuffledBatches
 from embedlab.data.tokenizer import load_tokenizer

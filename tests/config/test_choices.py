@@ -16,8 +16,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
 from embedlab import positions
-from embedlab.positions.check import check_config, register
 from embedlab.sweep.points import expand_points
+from embedlab.training.whole_config import check_config, register
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
@@ -76,6 +76,12 @@ def test_jobs_of_an_experiment_work(hydra: None, experiment: str) -> None:
         check_config(composed(f"experiment={experiment}", *job))
 
 
+@pytest.mark.parametrize("experiment", ["catalogue", "loudness"])
+def test_experiments_that_share_the_settings_of_positions(hydra: None, experiment: str) -> None:
+    base, other = (composed(f"experiment={name}", "sweep_name=x") for name in ("positions", experiment))
+    assert other == base
+
+
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_an_experiment_states_its_cost_and_has_its_folder(hydra: None, experiment: str) -> None:
     lines = (CONF / "experiment" / f"{experiment}.yaml").read_text(encoding="utf-8").splitlines()
@@ -86,8 +92,16 @@ def test_an_experiment_states_its_cost_and_has_its_folder(hydra: None, experimen
 
 def test_the_promised_experiments(hydra: None) -> None:
     assert set(EXPERIMENTS) >= {"positions", "dimensions", "extrapolation", "chapter", "smoke"}
-    assert swept("positions") == {"position": set(positions.names()), "seed": {"1", "2", "3"}}
-    assert len(sweep("positions")) == 3 * len(positions.names())
+    seeds = {"1", "2", "3", "4", "5"}
+    assert swept("catalogue") == {"position": set(positions.names()), "seed": seeds}
+    assert len(sweep("catalogue")) == 5 * len(positions.names())
+    asked = {"none", "learned", "sinusoidal", "rotary", "alibi", "t5", "kerple", "shaw", "transformer_xl", "forgetting"}
+    assert swept("positions")["position"] > asked
+    assert swept("positions")["seed"] == seeds
+    assert len(sweep("positions")) == 12 * 5
+    ratios = sorted(map(float, swept("loudness")["position.loudness"]))
+    assert (ratios[0], ratios[-1]) == (0.03, 30)
+    assert swept("loudness")["position"] == {"learned", "sinusoidal", "scaled_sinusoidal"}
     widths = {int(width) for width in swept("dimensions")["model.embedding_dim"]}
     assert (min(widths), max(widths)) == (8, 512)
     assert len(swept("dimensions")["position"]) > 2

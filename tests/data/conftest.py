@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from embedlab.config.tree import TokenizerConfig
+from embedlab.config.groups import TokenizerConfig
 from embedlab.data.tokenizer import Tokenizer, load_tokenizer
 
 

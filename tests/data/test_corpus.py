@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import embedlab.data.corpus as module
+from embedlab.config.corpora import DownloadConfig, FilesConfig
 from embedlab.config.errors import UserError
-from embedlab.config.tree import DownloadConfig, FilesConfig
 from embedlab.data.corpus import Corpus, open_corpus
 from embedlab.data.corpus_files import find_files
 from embedlab.runs.file_hashes import sha256_of

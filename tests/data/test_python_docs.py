@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedlab.config.tree import PythonDocsConfig
+from embedlab.config.corpora import PythonDocsConfig
 from embedlab.data import python_docs
 from embedlab.data.python_docs import new_paragraphs
 from embedlab.data.tokens import prepare

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedlab.config.errors import UserError
-from embedlab.config.tree import TokenizerConfig
-from embedlab.data.tokenizer import END_OF_TEXT, load_tokenizer
+from embedlab.config.groups import TokenizerConfig
+from embedlab.data.encodings import END_OF_TEXT
+from embedlab.data.tokenizer import load_tokenizer
 
 DIFFICULT = {
     "hindi": "टोकन एम्बेडिंग और स्थितीय एन्कोडिंग — क्या क्रम मायने रखता है? हाँ।",
@@ -151,7 +152,7 @@ def test_a_download_without_network_is_one_message(tmp_path, monkeypatch):
 def test_gpt2_writes_nothing_and_needs_no_torch(tmp_path):
     """In a new process without network, with an empty temporary folder and an unwritable tiktoken cache."""
     code = (
-        "import sys; from pathlib import Path; from embedlab.config.tree import TokenizerConfig;"
+        "import sys; from pathlib import Path; from embedlab.config.groups import TokenizerConfig;"
         "from embedlab.data.tokenizer import load_tokenizer;"
         "t = load_tokenizer(TokenizerConfig('gpt2', None), Path(sys.argv[1]));"
         "print(t.encode('Hello world').tolist(), 'torch' in sys.modules)"

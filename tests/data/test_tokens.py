@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import embedlab.data.corpus
+from embedlab.config.corpora import FilesConfig
 from embedlab.config.errors import UserError
-from embedlab.config.tree import FilesConfig
 from embedlab.data import tokens
 from embedlab.data.tokens import prepare
 
@@ -166,7 +166,8 @@ def test_a_corpus_name_is_not_used_as_a_path(tmp_path, byte):
 MEMORY = r"""
 import re, sys
 from pathlib import Path
-from embedlab.config.tree import FilesConfig, TokenizerConfig
+from embedlab.config.corpora import FilesConfig
+from embedlab.config.groups import TokenizerConfig
 from embedlab.data.tokenizer import load_tokenizer
 from embedlab.data.tokens import prepare
 tokenizer = load_tokenizer(TokenizerConfig("gpt2", None), Path("unused"))

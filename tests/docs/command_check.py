@@ -9,7 +9,7 @@ import pytest
 
 from embedlab import evaluate, export
 from embedlab.compare.__main__ import make_parser as compare_parser
-from embedlab.positions.check import check_config
+from embedlab.training.whole_config import check_config
 from tests.conftest import ROOT
 from tests.docs.known_settings import composed, is_sweep
 

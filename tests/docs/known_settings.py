@@ -12,14 +12,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from embedlab import positions
 from embedlab.config.help import setting_names
-from embedlab.positions.check import register
 from embedlab.runs.results_keys import get_declared_keys
+from embedlab.training.whole_config import register
 from tests.conftest import ROOT
 
 PLACEHOLDER = re.compile(r"[A-Z]{2,}|…")
 OVERRIDE = re.compile(r"[+~]?([a-z_]+(?:[./][a-z_]+)*)=(.*)")
 KEY = re.compile(r"[a-z_]+(?:\.[a-z_]+)+(?<!\.py)")
-NOT_SETTINGS = {"resume"}  # cli.py replaces it
+NOT_SETTINGS = {"resume"}  # replaced before Hydra parses the arguments
 
 
 @cache

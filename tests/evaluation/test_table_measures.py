@@ -9,7 +9,8 @@ import pytest
 import torch
 from scipy import stats
 
-from embedlab.config.tree import Config, TokenizerConfig
+from embedlab.config.groups import TokenizerConfig
+from embedlab.config.tree import Config
 from embedlab.data.tokenizer import load_tokenizer
 from embedlab.evaluation.table_measures import (
     effective_rank,

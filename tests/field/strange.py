@@ -7,7 +7,7 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from embedlab import positions
@@ -15,8 +15,8 @@ from embedlab.config.errors import UserError
 from embedlab.config.explain import explain
 from embedlab.config.help import object_settings, setting_names, settings_help
 from embedlab.config.tree import CONF
-from embedlab.positions.check import check_config, register
 from embedlab.sweep.composing import Composer
+from embedlab.training.whole_config import check_config, register
 
 VARIANTS = {"corpus.path": "files", "corpus.field": "files", "corpus.url": "verdict", "corpus.sha256": "verdict"}
 VALUES = [
@@ -56,7 +56,8 @@ def composer() -> Callable[[Sequence[str]], str | None]:
     def line(overrides: Sequence[str]) -> str | None:
         try:
             cfg = compose(["run_dir=somewhere", *overrides])
-            del cfg["hydra"]
+            with open_dict(cfg):
+                del cfg["hydra"]
             check_config(cfg)
         except UserError as error:
             return str(error)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from embedlab.compare.comparison import compare
 from embedlab.compare.reading import read
 from embedlab.evaluate import main as evaluate
-from embedlab.runs.results import write_results
+from embedlab.runs.results import Measured, Scores, write_results
+from embedlab.training.diverged import UNMEASURED, null_if_diverged
 from tests.compare.synthetic import results, sweep, write
 from tests.field.forked import train_py
 from tests.field.test_looking import strict
@@ -50,6 +52,56 @@ def test_in_a_sweep_it_is_finished_and_passed_over(field: list[str], tmp_path: P
     runs, _ = read([str(tmp_path / "outputs")])
     (left,) = compare(runs).excluded
     assert left.kind == "diverged" and "loss nan" in left.reason
+
+
+@pytest.mark.slow
+def test_a_huge_finite_loss_is_diverged_too(field: list[str], tmp_path: Path) -> None:
+    """With this rate the loss stays a number, of some 10,000 nats, whose perplexity no float holds."""
+    ended = train_py([*field, "optimizer.lr=100", "hydra.run.dir=run"], tmp_path)
+    assert ended.status == 1, ended.said
+    (line,) = (line for line in ended.said.splitlines() if line.startswith("error: "))
+    assert "diverged: the loss is" in line and "optimizer.lr=100" in line and "Traceback" not in ended.said
+    found = strict(tmp_path / "run" / "results.json")
+    assert float(found["diverged"]["loss"]) > 700
+    assert found["diverged"]["step"] == 3
+    assert found["val"] == found["test"] == {"loss": None, "perplexity": None, "bits_per_byte": None}
+    sweep = train_py([*field, "-m", "optimizer.lr=0.01,100", "position=none"], tmp_path)
+    assert sweep.status == 0, sweep.said
+    assert "sweep of 2 jobs: 2 finished" in sweep.said
+    runs, _ = read([str(tmp_path / "outputs")])
+    (left,) = compare(runs).excluded
+    assert left.kind == "diverged" and left.reason.startswith("diverged at step 3 (loss ")
+
+
+@pytest.mark.slow
+def test_two_processes_diverge_together(field: list[str], tmp_path: Path) -> None:
+    ended = train_py([*field, *DIVERGING, "trainer.devices=2", "hydra.run.dir=run"], tmp_path)
+    assert ended.status == 1, ended.said
+    assert "diverged: the loss is nan at step" in ended.said and "Traceback" not in ended.said
+    found = strict(tmp_path / "run" / "results.json")
+    assert found["diverged"]["loss"] == "nan" and found["test"]["loss"] is None
+
+
+def measured(loss: float) -> Measured:
+    score: Scores = {"loss": loss, "perplexity": math.exp(loss) if loss < 700 else math.inf, "bits_per_byte": loss}
+    return {**UNMEASURED, "val": score, "test": score}
+
+
+@pytest.mark.parametrize(
+    ("loss", "before", "diverged"),
+    [
+        (5.0, 4.0, None),  # worse than before, but a score
+        (900.0, 1000.0, None),  # as wide models with large vectors are at first
+        (1000.0, 1000.0, None),  # trainer.max_steps=0
+        (1e6, 5.5, "1e+06"),
+        (math.inf, math.inf, "inf"),
+        (math.nan, 5.5, "nan"),
+    ],
+)
+def test_what_is_diverged(loss: float, before: float, diverged: str | None) -> None:
+    found = null_if_diverged(measured(loss), 7, lambda: measured(before))
+    assert found.get("diverged") == (None if diverged is None else {"step": 7, "loss": diverged})
+    assert (found["val"]["loss"] is None) == (diverged is not None)
 
 
 def test_the_comparison_never_averages_over_it(tmp_path: Path) -> None:

@@ -18,13 +18,13 @@ from omegaconf import OmegaConf
 from tensorboard.plugin_util import markdown_to_safe_html
 
 from embedlab.compare.__main__ import FINE, PARTLY, main
-from embedlab.positions.check import register
 from embedlab.runs.escaping import FORMULA, NUMBER, csv_cell, markdown, one_line, printable, visible
 from embedlab.sweep import summary
 from embedlab.tensorboard.hparams import hyperparameters
 from embedlab.tensorboard.markdown import code, table
 from embedlab.tensorboard.projector_files import Table, write_snapshot
 from embedlab.training.summary import print_summary
+from embedlab.training.whole_config import register
 from tests.compare import synthetic
 from tests.conftest import ROOT
 from tests.tensorboard.test_markdown import Cells

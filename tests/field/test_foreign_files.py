@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from embedlab import cli
 from tests.conftest import ROOT
@@ -98,6 +99,41 @@ def test_a_mistake_removes_only_folders_that_the_command_made(here: Path, refusa
     os.chdir("a/b")
     assert "does not exist" in refusal("corpus.path=/nope", "hydra.run.dir=.")
     assert sorted(files(here)) == ["a", "a/b", "outputs", "outputs/runs"]
+
+
+FOREIGN_CHECKPOINT = {"state_dict": {"model.tokens.weight": torch.zeros(3)}, "pytorch-lightning_version": "2.6.6"}
+
+
+@pytest.mark.parametrize("filename", ["best", "best-{step}"])
+def test_best_weights_elsewhere_overwrite_only_those_of_runs(
+    here: Path, tiny: list[str], refusal: Callable[..., str], filename: str
+) -> None:
+    """A filename with the step is known at the first validation only."""
+    kept = here / "kept"
+    kept.mkdir()
+    names = ("best.ckpt", "best-step=4.ckpt")
+    for name in names:
+        torch.save(FOREIGN_CHECKPOINT, kept / name)
+    (kept / ".best.ckpt.1").write_text("not a part of a checkpoint of ours")
+    before = files(kept)
+    best = ["callbacks.best.dirpath=kept", f"callbacks.best.filename='{filename}'", "trainer.max_steps=4"]
+    line = refusal(*best, "hydra.run.dir=run")
+    assert f"{kept / names[filename != 'best']} was not written by a run of embedlab" in line
+    assert files(kept) == before
+    for name in names:
+        (kept / name).unlink()
+    for folder in ("one", "two"):  # the second overwrites the first one's
+        command = [sys.executable, str(ROOT / "train.py"), *tiny, *best, f"hydra.run.dir={folder}"]
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert (kept / names[filename != "best"]).is_file()
+    assert (kept / ".best.ckpt.1").exists()
+
+
+def test_the_best_weights_never_overwrite_the_last(refusal: Callable[..., str]) -> None:
+    assert "callbacks.best cannot be made: save_last would overwrite last.ckpt" in refusal(
+        "+callbacks.best.save_last=true"
+    )
 
 
 def test_a_sweep_overwrites_nobodys_multirun_yaml(here: Path, refusal: Callable[..., str]) -> None:

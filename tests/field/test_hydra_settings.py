@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from embedlab.config.tree import Config
 from embedlab.runs.folder import LONGEST_NAME, fit_subdir
 from embedlab.runs.read_config import read_config
-from embedlab.runs.record import JOBS_OWN, computed_values, record
+from embedlab.runs.record_config import JOBS_OWN, computed_values, record_config
 from tests.field.shell import command, said, succeeded, train, write_text
 
 
@@ -49,7 +49,7 @@ def test_what_a_resolver_computes_is_recorded(tmp_path: Path, monkeypatch: pytes
     )
     assert computed_values(cfg) == {"corpus.name": "mine", "corpus.tags": ["mine", "b"]}
     assert computed_values(cfg, JOBS_OWN) == {}  # the same for every job and at every time
-    record(tmp_path, cfg, ["corpus=files"], computed_values(cfg) | {"output_dir": "/o"})
+    record_config(tmp_path, cfg, ["corpus=files"], computed_values(cfg) | {"output_dir": "/o"})
     assert OmegaConf.load(tmp_path / ".hydra" / "overrides.yaml") == [
         "corpus=files",
         "corpus.name='mine'",

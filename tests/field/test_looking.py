@@ -10,6 +10,7 @@ import pytest
 
 from embedlab import evaluation
 from embedlab.config.tree import Config
+from embedlab.data.tokens import Tokens
 from embedlab.evaluation import measure
 from embedlab.evaluation.loss import Losses
 from embedlab.tensorboard.figures import Figures
@@ -17,7 +18,7 @@ from embedlab.tensorboard.hparams import HParams
 from embedlab.tensorboard.layout import Layout
 from embedlab.tensorboard.projector import Projector
 from embedlab.tensorboard.texts import Texts
-from embedlab.training.progress import Progress
+from embedlab.training.progress_bar import Progress
 from embedlab.training.run import train
 from tests.field.forked import train_py
 
@@ -76,7 +77,8 @@ def test_every_broken_hook_is_named_and_the_run_is_whole(
 def test_a_broken_measure_is_null(
     run: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(evaluation, {"tables": "measure_tables"}.get(name, name), broken)
+    owner = Tokens if name == "baselines" else evaluation
+    monkeypatch.setattr(owner, {"tables": "measure_tables"}.get(name, name), broken)
     results = run("callbacks.projector=null")
     assert results[name] is None
     assert results["test"]["loss"] > 0

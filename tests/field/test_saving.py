@@ -1,5 +1,6 @@
 """Runs saved and resumed as people do it: from another folder, under odd names, with callbacks turned off."""
 
+import csv
 import json
 import os
 import signal
@@ -129,3 +130,29 @@ def test_ctrl_c_saves_though_each_epoch_has_a_new_loader(start: Callable[..., St
     assert status == 130, one.output
     assert 8 < last_step(run) < 500
     assert "stopped at step" in one.output
+
+
+@pytest.mark.slow
+def test_time_before_a_kill_counts_for_max_time(relative: list[str], tmp_path: Path) -> None:
+    home, run = tmp_path / "home", tmp_path / "home" / "run"
+    limit = ["trainer.max_steps=-1", "+trainer.max_time=00:00:00:08", "trainer.log_every_n_steps=1"]
+    moment = {"MOMENT": "on_train_batch_end:20:kill", "MOMENT_FILE": str(tmp_path / "moment")}
+    killed = train(home, *relative, *limit, "callbacks.last.seconds=0", "hydra.run.dir=run", MOMENTS, **moment)
+    assert killed.returncode == -signal.SIGKILL, killed.stdout
+    assert 0 < elapsed(run) < 8
+    resumed = train(home, "resume=run")
+    assert resumed.returncode == 0, resumed.stdout
+    assert "resuming from step" in resumed.stdout
+    assert 8 <= elapsed(run) < 12, "both parts together"
+    with open(run / "metrics.csv", newline="", encoding="utf-8") as file:
+        rates = [float(rate) for row in csv.DictReader(file) if (rate := row["train/learning_rate"])]
+    assert len(rates) > 20
+    highest = rates.index(max(rates))
+    assert rates[highest:] == sorted(rates[highest:], reverse=True), "one schedule, without a second warm-up"
+
+
+def elapsed(run: Path) -> float:
+    """The seconds that the Timer of the run's last checkpoint has counted."""
+    states = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]
+    (timer,) = (state for name, state in states.items() if name.startswith("Timer"))
+    return float(timer["time_elapsed"]["train"])

@@ -19,7 +19,7 @@ from embedlab.compare import fairness, reading
 from embedlab.compare.comparison import Comparison, compare
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
-from embedlab.data.finished import finished_results
+from embedlab.data.skip_finished import finished_results
 from embedlab.evaluate import run as evaluate
 from embedlab.evaluation import measure
 from embedlab.export import read_run
@@ -308,5 +308,5 @@ def test_a_sweep_after_an_edit_says_so_in_one_line_for_each_job(settings: list[s
     refused = sweep()
     assert refused.returncode == 1
     assert refused.stdout.count("— failed: ") == 2
-    assert "text: sha256 " in refused.stdout and "or give sweep_name=ANOTHER" in refused.stdout
+    assert "text: sha256 " in refused.stdout and "give sweep_name=ANOTHER" in refused.stdout
     assert "Traceback" not in refused.stdout

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from embedlab import cli
+from embedlab.config.arguments import arrange
 from embedlab.config.errors import UserError
 from embedlab.config.home import expand_user
 from embedlab.data.corpus import Corpus
@@ -84,10 +84,10 @@ def test_the_schedule_follows_the_time_where_only_that_ends_the_training(field: 
 
 
 def test_options_may_stand_after_overrides() -> None:
-    assert cli.arrange(["seed=1", "-m", "position=none,alibi"]) == ["-m", "seed=1", "position=none,alibi"]
-    assert cli.arrange(["seed=1", "--cfg", "job", "~logger.csv"]) == ["--cfg", "job", "seed=1", "~logger.csv"]
+    assert arrange(["seed=1", "-m", "position=none,alibi"]) == ["-m", "seed=1", "position=none,alibi"]
+    assert arrange(["seed=1", "--cfg", "job", "~logger.csv"]) == ["--cfg", "job", "seed=1", "~logger.csv"]
     with pytest.raises(UserError, match="--sed is no option"):
-        cli.arrange(["--sed"])
+        arrange(["--sed"])
 
 
 @pytest.mark.slow

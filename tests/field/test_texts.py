@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from embedlab import positions
-from embedlab.config.tree import FilesConfig, TokenizerConfig
+from embedlab.config.corpora import FilesConfig
+from embedlab.config.groups import TokenizerConfig
 from embedlab.data.corpus import open_corpus
 from embedlab.data.pieces import safe_pieces
 from embedlab.data.tokenizer import Tokenizer, load_tokenizer

@@ -87,7 +87,7 @@ def test_parameter_counts_follow_the_formulas(make_config: Callable[..., Config]
     V, D, L, layers, heads = 300, 16, 8, 2, 2
     config = make_config(*TINY, f"position={position}")
     counts = LanguageModel(config, V).parameter_counts()
-    expected = {"none": 0, "learned": L * D, "sinusoidal": 0, "shaw": layers * (2 * L - 1) * (D // heads)}
+    expected = {"none": 0, "learned": L * D, "sinusoidal": 0, "shaw": layers * L * (D // heads)}
     assert counts["position"] == expected[position]
     assert counts["embedding"] == V * D
     assert counts["head"] == layers * (3 * D * D + D * D + 2 * 4 * D * D + 4 * D) + 2 * D

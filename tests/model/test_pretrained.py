@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from embedlab.config.errors import UserError
-from embedlab.config.tree import TokenizerConfig
+from embedlab.config.groups import TokenizerConfig
 from embedlab.data.token_labels import token_label
 from embedlab.data.tokenizer import Tokenizer, load_tokenizer
 from embedlab.export import FORMATS, write_new

@@ -57,6 +57,19 @@ def test_randomized_positions_are_sorted_distinct_and_the_same_within_a_step() -
     assert tuple(resumed.inner_positions(positions).tolist()) == by_step[19]
 
 
+@pytest.mark.parametrize("evaluate", [False, True])
+def test_randomized_draws_other_positions_under_every_seed(evaluate: bool) -> None:
+    def drawn(**settings: int) -> list[int]:
+        made = scheme("randomized", longest=40, evaluate="drawn", **settings).train(not evaluate)
+        assert isinstance(made, Composed)
+        return made.inner_positions(torch.arange(L)).tolist()
+
+    by_seed = [drawn(run_seed=seed) for seed in range(10)]
+    assert len(set(map(tuple, by_seed))) == 10
+    assert drawn(run_seed=3) == by_seed[3]
+    assert drawn(run_seed=3, seed=7) == by_seed[7]  # the setting replaces the run's seed
+
+
 def test_randomized_does_not_advance_other_random_streams() -> None:
     drawn = scheme("randomized")
     torch.manual_seed(3)
@@ -151,7 +164,11 @@ def test_command_line_settings_reach_inner_schemes(make_config: Callable[..., ob
         ("per_layer", {"schemes": ["rotry"]}, "position=rotry is unknown"),
         ("per_layer", {"schemes": [{"base": 3}]}, "names no scheme"),
         ("per_layer", {"schemes": [{"name": "t5", "bucket": 3}]}, r"position.schemes=t5: \+bucket names no setting"),
-        ("drop_after", {"inner": {"name": "t5", "buckets": "many"}}, "position.inner=t5: buckets"),
+        (
+            "drop_after",
+            {"inner": {"name": "t5", "buckets": "many"}},
+            r"position.inner.buckets=many cannot be used: give a whole number",
+        ),
         ("drop_after", {"step": 0}, "position.step=0"),
         ("randomized", {"longest": 5}, "position.longest=5"),
         ("randomized", {"inner": "forgetting"}, "position.inner=forgetting"),

@@ -99,7 +99,7 @@ def trains_bias(model: TinyModel, hooks: frozenset[str]) -> bool:
 
 @every_scheme
 def test_saved_parameters_give_the_same_model(name: str, settings: dict[str, Any]) -> None:
-    model, other = TinyModel(name, **settings), TinyModel(name, seed=5, **settings)
+    model, other = TinyModel(name, **settings), TinyModel(name, init_seed=5, **settings)
     other.load_state_dict(model.state_dict())
     assert same(model(some_ids()), other(some_ids()), 0)
 

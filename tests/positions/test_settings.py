@@ -32,6 +32,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "drop_after.step": ({}, {"step": 2}),
     "fire.threshold": ({}, {"threshold": 3.0}),
     "kerple.kernel": ({}, {"kernel": "power"}),
+    "learned.init_std": ({}, {"init_std": 1.0}),
     "learned.past_end": ({}, {"past_end": "clamp"}),
     "per_layer.schemes": ({}, {"schemes": ["none", "rotary"]}),
     "randomized.inner": ({}, {"inner": "alibi"}),
@@ -61,8 +62,8 @@ COUNTS: dict[str, Callable[[int], int]] = {
     "kerple": lambda n: 2 * H,
     "sandwich": lambda n: 0,
     "fire": lambda n: n * (2 * 32 + 32 * H + H + 2),
-    "shaw": lambda n: n * (2 * L - 1) * K,
-    "bert_relative": lambda n: n * (2 * L - 1) * K,
+    "shaw": lambda n: n * L * K,  # without the rows of distances below 0, which no causal pair has
+    "bert_relative": lambda n: n * L * K,
     "transformer_xl": lambda n: n * (2 * H * K + D * D),
     "deberta": lambda n: L * D + n * 2 * D * D,
     "cope": lambda n: n * L * K,
@@ -101,13 +102,28 @@ def test_every_setting_has_an_effect(name: str, field: Any) -> None:
 @pytest.mark.parametrize("n_layers", [1, 3])
 @pytest.mark.parametrize("name", positions.names())
 def test_parameter_counts_follow_the_formulas(name: str, n_layers: int) -> None:
-    learned = sum(parameter.numel() for parameter in scheme(name, n_layers).parameters())
-    assert learned == COUNTS[name](n_layers)
+    assert scheme(name, n_layers).count_parameters() == COUNTS[name](n_layers)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("learned", {}), ("deberta", {}), ("bert_relative", {}), ("shaw", {}), ("shaw", {"values": True, "clip": 3})],
+)
+def test_only_rows_that_get_a_gradient_are_counted(name: str, settings: dict[str, Any]) -> None:
+    model = TinyModel(name, **settings)
+    model(some_ids()).square().sum().backward()
+    rows = [row for p in model.scheme.parameters() if p.grad is not None for row in p.grad.flatten(0, -2)]
+    assert sum(len(row) for row in rows if row.any()) == model.scheme.count_parameters()
 
 
 def test_value_vectors_double_shaws_parameters() -> None:
-    learned = sum(parameter.numel() for parameter in scheme("shaw", 2, values=True, clip=3).parameters())
-    assert learned == 2 * 2 * 7 * K
+    assert scheme("shaw", 2, values=True, clip=3).count_parameters() == 2 * 2 * 4 * K
+
+
+@pytest.mark.parametrize("outer", [{"name": "randomized", "inner": "shaw"}, {"name": "per_layer", "schemes": ["shaw"]}])
+def test_a_composed_scheme_counts_as_its_schemes_do(outer: dict[str, Any]) -> None:
+    length = 4 * L if outer["name"] == "randomized" else L
+    assert scheme(outer.pop("name"), 2, **outer).count_parameters() == 2 * length * K
 
 
 @pytest.mark.parametrize("name", positions.names())

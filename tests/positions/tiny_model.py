@@ -13,22 +13,24 @@ from embedlab.positions.site import square
 D, H, N_LAYERS, L, VOCAB = 16, 4, 2, 12, 11  # K = 4
 
 
-def scheme(name: str, n_layers: int = N_LAYERS, seed: int = 0, **settings: Any) -> Scheme:
-    torch.manual_seed(seed)
+def scheme(name: str, n_layers: int = N_LAYERS, init_seed: int = 0, **settings: Any) -> Scheme:
+    torch.manual_seed(init_seed)
     return build(name, embedding_dim=D, n_heads=H, n_layers=n_layers, context_length=L, **settings)
 
 
 class TinyModel(nn.Module):
     """Token table, positions, pre-norm attention layers; the output layer shares the token table."""
 
-    def __init__(self, name: str, n_layers: int = N_LAYERS, seed: int = 0, vocab: int = VOCAB, **settings: Any) -> None:
+    def __init__(
+        self, name: str, n_layers: int = N_LAYERS, init_seed: int = 0, vocab: int = VOCAB, **settings: Any
+    ) -> None:
         super().__init__()
-        torch.manual_seed(seed)
+        torch.manual_seed(init_seed)
         self.tokens = nn.Embedding(vocab, D)
         self.norms = nn.ModuleList(nn.LayerNorm(D) for _ in range(n_layers))
         self.qkv = nn.ModuleList(nn.Linear(D, 3 * D) for _ in range(n_layers))
         self.out = nn.ModuleList(nn.Linear(D, D) for _ in range(n_layers))
-        self.scheme = scheme(name, n_layers, seed, **settings)
+        self.scheme = scheme(name, n_layers, init_seed, **settings)
 
     def forward(self, ids: Tensor, positions: Tensor | None = None, exact: bool = False) -> Tensor:
         """Return logits (B, T, vocab) for ids (B, T)."""

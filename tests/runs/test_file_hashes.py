@@ -10,7 +10,7 @@ import pytest
 
 from embedlab.config.tree import Config
 from embedlab.runs import file_hashes
-from embedlab.runs.file_hashes import hash_files, known_sha256
+from embedlab.runs.file_hashes import hash_files, known_sha256, known_sha256s, read_sha256s
 
 
 @pytest.fixture
@@ -100,3 +100,34 @@ def test_files_of_the_user_are_found_at_any_depth(make_config: Callable[..., Con
     }
     config.model.token_table.path = None
     assert list(hash_files(config)) == [f"{tmp_path}/a.py", f"{tmp_path}/b.py"]
+
+
+def test_of_many_small_files_only_a_changed_one_is_read_again(
+    tmp_path: Path, hashed: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / f"{i}.txt" for i in range(12)]
+    for path in paths:
+        path.write_bytes(path.name.encode() * 20_000)
+    first = known_sha256s(paths, tmp_path / "cache")
+    assert first == [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    assert len(list((tmp_path / "cache" / "hashes").iterdir())) == 1
+    hashed.clear()
+    paths[5].write_bytes(b"edited")
+    monkeypatch.setattr(file_hashes, "_known", {})  # as in a new process
+    now = known_sha256s(paths, tmp_path / "cache")
+    assert hashed == [paths[5]]
+    assert now == [*first[:5], hashlib.sha256(b"edited").hexdigest(), *first[6:]]
+    assert read_sha256s(paths, tmp_path / "cache") == now
+    assert hashed[1:] == paths
+
+
+def test_a_hash_with_one_changed_digit_is_not_trusted(
+    tmp_path: Path, hashed: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes(b"a" * file_hashes.SMALL)
+    first = known_sha256(path, tmp_path / "cache")
+    (kept,) = (tmp_path / "cache" / "hashes").iterdir()
+    kept.write_text(kept.read_text().replace(first, "0" + first[1:] if first[0] != "0" else "1" + first[1:]))
+    monkeypatch.setattr(file_hashes, "_known", {})
+    assert known_sha256(path, tmp_path / "cache") == first

@@ -29,7 +29,6 @@ from embedlab.runs.folder import (
     was_killed,
     write_error,
 )
-from embedlab.sweep.progress import format_duration, name_jobs, time_left
 
 MakeConfig = Callable[..., Config]
 
@@ -125,32 +124,6 @@ def test_an_error_is_reported_in_one_line_and_in_full(tmp_path: Path) -> None:
     assert "Traceback" in (tmp_path / "error.txt").read_text()
     assert write_error(tmp_path, UserError("seed=x: give a number")) == "seed=x: give a number"
     assert (tmp_path / "error.txt").read_text() == "seed=x: give a number\n"
-
-
-def test_jobs_are_named_by_their_different_overrides() -> None:
-    points = [["corpus=files", f"position={p}", f"seed={s}"] for p in ("none", "rotary") for s in (1, 2)]
-    assert name_jobs(points)[2] == "job 3 of 4: position=rotary seed=1"
-    assert name_jobs([["seed=1"]]) == ["job 1 of 1: seed=1"]
-    assert [format_duration(seconds) for seconds in (50, 700, 12_000)] == ["50 s", "12 min", "3.3 h"]
-
-
-def test_time_left_is_estimated_from_the_jobs_that_ended_since_the_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("embedlab.sweep.progress.time.time", lambda: 1100.0)
-    for name, ended in (
-        ("a/results.json", 900),
-        ("b/results.json", 1050),
-        ("c/error.txt", 1060),
-        ("d/train.log", 1070),
-    ):
-        path = tmp_path / name
-        path.parent.mkdir()
-        path.touch()
-        os.utime(path, (ended, ended))
-    assert time_left(tmp_path, begun=1000.0, jobs=12) == ", about 8 min left"  # 50 s a job, 10 jobs
-    assert time_left(tmp_path, begun=1080.0, jobs=12) == ""
-    assert time_left(tmp_path, begun=0, jobs=0) == ""  # not a sweep of ours
 
 
 def test_device_count(make_config: MakeConfig) -> None:

@@ -1,5 +1,6 @@
 """A real disk of 3 MB that becomes full: one line, exit status 1, nothing saved is lost, the run resumes."""
 
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.training.resume.test_kill import bits
 RUN = (
     "trainer.max_steps=120",
     "trainer.val_check_interval=50",
+    "callbacks.last.seconds=3600",  # no checkpoint but after a validation, however slow the machine is
     "trainer.log_every_n_steps=1",  # metrics.csv and event files outgrow their first page
     "+callbacks.moments._target_=tests.training.resume.moments.Moments",
 )
@@ -43,12 +45,17 @@ def undisturbed(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> di
     return {seed: bits(jobs / seed) for seed in "12"}
 
 
-def error_of(failed: Started) -> str:
-    """Return the error line of the (first) job; anything else that looks like an error fails the test."""
+def errors_of(failed: Started) -> list[str]:
+    """Return the error lines; anything else that looks like an error fails the test."""
     assert failed.end()[0] == 1, failed.output
     assert "Traceback" not in failed.output and "Logging error" not in failed.output, failed.output
-    lines = [line for line in failed.output.splitlines() if line.startswith("error: ")]
-    assert len(lines) == (2 if "sweep of 2 jobs" in failed.output else 1), failed.output
+    return [line for line in failed.output.splitlines() if line.startswith("error: ")]
+
+
+def error_of(failed: Started) -> str:
+    """Return the only error line."""
+    lines = errors_of(failed)
+    assert len(lines) == 1, failed.output
     return lines[0]
 
 
@@ -70,20 +77,34 @@ def test_a_run_resumes_after_room_was_made(start: Start, undisturbed: dict[str, 
     assert bits(run) == undisturbed["1"]
 
 
-def test_a_sweep_resumes_after_room_was_made(start: Start, undisturbed: dict[str, Any], disk: Path) -> None:
-    arguments = (*SWEEP, f"output_dir={disk}")
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_sweep_resumes_after_room_was_made(
+    start: Start, undisturbed: dict[str, Any], disk: Path, n_jobs: int
+) -> None:
+    """The first job at step 100 fills the disk; the other is anywhere then, and fails at what it writes next."""
+    arguments = (*SWEEP, f"output_dir={disk}", f"hydra.launcher.n_jobs={n_jobs}")
     failed = start(*arguments, MOMENT="on_validation_end:100:fill_nearly", MOMENT_FILE=str(disk / "moment"))
-    checkpoints = disk / "sweeps" / "default" / "1" / "checkpoints"
-    assert f"{checkpoints / 'last.ckpt'} cannot be written (No space left on device): make room" in error_of(failed)
+    lines = errors_of(failed)
     assert "sweep of 2 jobs: 2 failed" in failed.output, failed.output
-    found = find_newest_intact(checkpoints)
-    assert found is not None and found[1]["global_step"] == 50
-    assert not list(checkpoints.glob(".*"))
+    assert len(lines) == 2, failed.output
+    folders = {seed: disk / "sweeps" / "default" / seed for seed in "12"}
+    steps = {}
+    for seed, folder in folders.items():
+        (line,) = (line for line in lines if f"job {seed} of 2: seed={seed} — " in line)
+        assert re.search(rf" — {folder}\S* cannot be written \(No space left on device\): make room", line), line
+        found = find_newest_intact(folder / "checkpoints")
+        steps[seed] = found[1]["global_step"] if found is not None else 0
+        assert not list((folder / "checkpoints").glob(".*"))
+    if n_jobs == 1:
+        assert f"{folders['1']}/checkpoints/last.ckpt cannot be written" in lines[0]
+        assert steps["1"] == 50
+    assert max(steps.values()) == 50 and min(steps.values()) in (0, 50), lines
+    assert any(".ckpt cannot be written" in line for line in lines), lines
     (disk / "filler").unlink()
     resumed = start(*arguments)
     assert resumed.end()[0] == 0, resumed.output
     assert "sweep of 2 jobs: 2 finished" in resumed.output
-    assert {seed: bits(disk / "sweeps" / "default" / seed) for seed in "12"} == undisturbed
+    assert {seed: bits(folder) for seed, folder in folders.items()} == undisturbed
 
 
 def test_a_disk_that_is_full_at_the_start(start: Start, disk: Path) -> None:

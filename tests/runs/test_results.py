@@ -11,9 +11,10 @@ import pytest
 
 from embedlab.config.tree import Config
 from embedlab.evaluation import measure
-from embedlab.evaluation.reevaluate import evaluate_again
+from embedlab.evaluation.evaluate_checkpoint import evaluate_checkpoint
+from embedlab.runs.measured import PositionLens, Scores
 from embedlab.runs.provenance import git_state
-from embedlab.runs.results import PositionLens, Results, Scores
+from embedlab.runs.results import Results
 from embedlab.runs.results_keys import fields, get_declared_keys, key_table, units
 from embedlab.training.run import train
 
@@ -71,7 +72,7 @@ def test_a_run_follows_the_schema(make_config: Callable[..., Config], tiny: list
     train(config, measure)
     written = json.loads(Path(config.run_dir, "results.json").read_text())
     assert [*mismatches(written, Results, "results")] == []
-    evaluate_again(config, Path(config.run_dir, "checkpoints", "best.ckpt"), written, Path(config.run_dir))
+    evaluate_checkpoint(config, Path(config.run_dir, "checkpoints", "best.ckpt"), written, Path(config.run_dir))
     written = json.loads(Path(config.run_dir, "results.json").read_text())
     assert [*mismatches(written, Results, "results")] == []
     assert list(written) == [name for name, _, _ in fields(Results) if name in written], "the order of the docs' table"

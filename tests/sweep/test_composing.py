@@ -10,9 +10,9 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from embedlab.positions.check import register
 from embedlab.runs.folder import job_folder
 from embedlab.sweep.composing import Composer
+from embedlab.training.whole_config import register
 from tests.commands import ROOT
 
 POINTS = [

@@ -155,3 +155,27 @@ def test_two_processes_train_as_one(run: Run, tmp_path: Path, monkeypatch: pytes
     assert ended.returncode == 1 and "broken on purpose" in ended.stdout, ended.stdout
     assert time.monotonic() - started < 60
     assert not os.path.exists(broken / "results.json")
+
+
+def test_a_sweep_until_decided_adds_rounds_and_continues_them(run: Run, tmp_path: Path) -> None:
+    arguments = ("-m", "position=none,learned", "trainer.max_steps=2", "hydra.sweeper.until=decided")
+    first = run(*arguments, "hydra.sweeper.looks=[2]")
+    assert first.returncode == 0, first.stdout
+    assert "sweep of 4 jobs: 4 finished" in first.stdout
+    assert "The sweep looked at 2 seeds, and every p-value is corrected for it" in " ".join(first.stdout.split())
+    other = run(*arguments, "hydra.sweeper.looks=[2,3]")
+    assert other.returncode == 1 and "give sweep_name=ANOTHER" in other.stdout, other.stdout
+
+    (tmp_path / "sweeps" / "default" / "plan.json").unlink()  # two steps decide nothing: a second round follows
+    again = run(*arguments, "hydra.sweeper.looks=[2,3]")
+    assert again.returncode == 0, again.stdout
+    assert "until=decided: more seeds for 2 settings, 2 further jobs" in again.stdout
+    assert "sweep of 6 jobs: 2 finished, 4 skipped" in again.stdout
+    rerun = run(*arguments, "hydra.sweeper.looks=[2,3]")
+    assert rerun.returncode == 0 and "sweep of 6 jobs: 6 skipped" in rerun.stdout, rerun.stdout
+
+
+def test_a_sweep_until_decided_refuses_seeds(run: Run) -> None:
+    refused = run("-m", "seed=1,2", "hydra.sweeper.until=decided")
+    assert refused.returncode == 1 and "Traceback" not in refused.stdout
+    assert "error: seed=1,2 with hydra.sweeper.until=decided, which chooses the seeds" in refused.stdout

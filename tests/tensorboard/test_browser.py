@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from embedlab.config.tree import TokenizerConfig
+from embedlab.config.groups import TokenizerConfig
 from embedlab.data import token_labels
 from embedlab.data.tokenizer import load_tokenizer
 from embedlab.tensorboard.projector_files import Table, write_snapshot

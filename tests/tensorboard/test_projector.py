@@ -45,7 +45,7 @@ class Data(lightning.LightningDataModule):
     def __init__(self, text: bytes) -> None:
         super().__init__()
         self.tokenizer = Bytes()
-        self.tokens = SimpleNamespace(train=np.frombuffer(text, dtype=np.uint8))
+        self.tokens = SimpleNamespace(train_counts=np.bincount(np.frombuffer(text, dtype=np.uint8), minlength=257))
 
     def train_dataloader(self) -> DataLoader:
         return DataLoader(torch.arange(12).view(6, 2))

@@ -167,7 +167,7 @@ def test_pretrained_table(
 
 
 def test_pretrained_table_as_word2vec_text(run: Callable[..., tuple[dict[str, Any], Path]], tmp_path: Path) -> None:
-    from embedlab.config.tree import TokenizerConfig
+    from embedlab.config.groups import TokenizerConfig
     from embedlab.data.token_labels import token_label
     from embedlab.data.tokenizer import load_tokenizer
 

@@ -6,7 +6,9 @@ from embedlab.compare.charts import mean_curves
 from embedlab.compare.charts.drawing import RANGE, Drawing
 from embedlab.compare.charts.frame import Chart, chart_settings
 from embedlab.compare.charts.line_charts import attention_heads, draw_lines
-from embedlab.compare.charts.metric_charts import draw_learning_rates, ranking, scatter, sweep
+from embedlab.compare.charts.metric_charts import draw_learning_rates, scatter, sweep
+from embedlab.compare.charts.pairs_chart import pairs
+from embedlab.compare.charts.ranking_chart import ranking
 from embedlab.compare.charts.style import Style, assign_styles
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.rows import Group
@@ -21,6 +23,7 @@ def charts(comparison: Comparison, group: Group, style_of: dict[str, Style], pre
 def _all(drawing: Drawing) -> Iterator[Chart]:
     metric, unit = drawing.metric, drawing.unit
     yield ranking(drawing)
+    yield from pairs(drawing)
     yield from draw_lines(
         drawing,
         "validation",

@@ -10,9 +10,7 @@ with suppress(ImportError):  # without the extra `slurm` there is no such launch
     class SlurmLauncher(submitit_launcher.SlurmLauncher):  # type: ignore[misc]  # without types
         """`hydra/launcher=slurm`: hydra-submitit-launcher's, but for the waiting."""
 
-        reports_each_end = True  # a killed job neither ends the others nor leaves any doubt which one it was
+        def run(self, jobs: Sequence[Any], overrides: Sequence[list[str]]) -> list[Exception | None]:
+            from embedlab.sweep.slurm import run  # submitit: a tenth of a second that other commands need not wait
 
-        def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[Any]:
-            from embedlab.sweep.slurm import launch  # submitit: a tenth of a second that other commands need not wait
-
-            return launch(self, job_overrides, initial_job_idx)
+            return run(self, jobs, overrides)

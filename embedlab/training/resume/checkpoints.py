@@ -12,6 +12,7 @@ from lightning.fabric.plugins import CheckpointIO
 from embedlab.config.errors import UserError
 from embedlab.runs.atomic_write import atomic_path
 from embedlab.runs.folder import LAST, PREVIOUS
+from embedlab.runs.ownership import check_checkpoint
 
 log = logging.getLogger("embedlab")
 
@@ -19,18 +20,25 @@ log = logging.getLogger("embedlab")
 class AtomicCheckpointIO(CheckpointIO):
     """Writes a temporary file, syncs, renames it; keeps the file that a new last.ckpt replaces as previous.ckpt.
 
-    Lightning's own copies from the system's temporary folder: a full disk then ruins the good file.
+    Lightning's own copies from the system's temporary folder: a full disk then ruins the good file. `folder` is the
+    run's, whose checkpoints are its own; elsewhere no file of others is overwritten.
     """
 
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Write a checkpoint. Raises UserError if the file cannot be written; the one before stays."""
+        """Write a checkpoint. Raises UserError if the file is another's or cannot be written; the one before stays."""
         path = Path(path)
+        folder = path.parent if self.folder is None else self.folder
+        check_checkpoint(path, folder)
         buffer = io.BytesIO()  # torch's own writer aborts the process if the disk is full
         torch.save(checkpoint, buffer)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            for part in path.parent.glob(f".{path.name}.*"):  # of a killed process; the run's folder is locked
-                part.unlink()
+            if path.is_relative_to(folder):  # which is locked: parts are those of killed processes
+                for part in path.parent.glob(f".{path.name}.*"):
+                    part.unlink()
             kept_as = path.with_name(PREVIOUS) if path.name == LAST else None
             with atomic_path(path, kept_as) as temporary:
                 temporary.write_bytes(buffer.getbuffer())

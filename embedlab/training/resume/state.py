@@ -9,6 +9,7 @@ import torch
 from lightning import Callback, Trainer
 
 from embedlab.config.settings import as_yaml
+from embedlab.runs.random_streams import VERSION
 from embedlab.runs.same_settings import deciding_settings
 from embedlab.training.module import LanguageModule
 from embedlab.training.resume.history import event_sizes
@@ -23,10 +24,7 @@ class ResumeState(Callback):
 
     def on_train_start(self, trainer: Trainer, module: LanguageModule) -> None:  # type: ignore[override]
         if self.resumed is not None:
-            states = self.resumed["random"]
-            restore_random_state(
-                states if isinstance(states, dict) else states[trainer.global_rank]
-            )  # a dict: embedlab 0.2.0
+            restore_random_state(self.resumed["random"][trainer.global_rank])
             # Lightning loses the loader's state if it needs the length of an epoch early
             trainer.train_dataloader.load_state_dict(self.resumed["loader"])  # type: ignore[union-attr]
 
@@ -51,6 +49,7 @@ class ResumeState(Callback):
             },
             "loader": trainer.train_dataloader.state_dict(),  # type: ignore[union-attr]
             "random": random_states(trainer),
+            "random_streams": VERSION,
         }
 
     def on_load_checkpoint(self, trainer: Trainer, module: LanguageModule, checkpoint: dict[str, Any]) -> None:  # type: ignore[override]

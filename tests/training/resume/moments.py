@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from lightning import Callback, LightningModule, Trainer
 
 
@@ -39,11 +40,12 @@ class Moments(Callback):
 
 
 def fill(path: Path, room: int) -> None:
-    """Fill the disk until only `room` bytes are free."""
-    with suppress(OSError), open(path, "wb", buffering=0) as file:
-        while True:
-            file.write(b"x" * 4096)
-    os.truncate(path, path.stat().st_size - room)
+    """Fill the disk until only `room` bytes are free, also if another process does so at the same time."""
+    with FileLock(path.with_suffix(".lock")):
+        with suppress(OSError), open(path, "ab", buffering=0) as file:  # appends: the disk stays full meanwhile
+            while True:
+                file.write(b"x" * 4096)
+        os.truncate(path, path.stat().st_size - room)
 
 
 def act(hook: str, trainer: Trainer) -> None:

@@ -81,6 +81,16 @@ def test_a_checkpoint_without_a_state_is_refused_in_one_line(
         find_checkpoint_to_resume(make_config(), tmp_path, Inputs(None, {}))
 
 
+def test_a_checkpoint_of_other_random_streams_is_refused_in_one_line(
+    tmp_path: Path, make_config: Callable[..., Config]
+) -> None:
+    """The rest of the run would see the text in another order; versions up to 0.2.0 recorded no number of streams."""
+    (tmp_path / "checkpoints").mkdir()
+    AtomicCheckpointIO().save_checkpoint({"embedlab": {"config": {}}}, tmp_path / "checkpoints" / LAST)
+    with pytest.raises(UserError, match=r"last\.ckpt cannot be resumed from: .* other numbers .*: start a new run$"):
+        find_checkpoint_to_resume(make_config(), tmp_path, Inputs(None, {}))
+
+
 def test_a_run_that_saved_nothing_logs_that_it_starts_from_the_beginning(
     tmp_path: Path, make_config: Callable[..., Config], caplog: pytest.LogCaptureFixture
 ) -> None:

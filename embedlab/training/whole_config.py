@@ -10,9 +10,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from embedlab import positions
 from embedlab.config import tree
-from embedlab.config.errors import UserError, complaint
+from embedlab.config.errors import UserError
 from embedlab.config.help import choices_help, settings_help
 from embedlab.config.home import home_paths
+from embedlab.config.omegaconf_errors import complaint
 from embedlab.config.overrides import escape_literal
 from embedlab.config.program import program
 from embedlab.config.tree import Config

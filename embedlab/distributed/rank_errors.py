@@ -8,6 +8,9 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from embedlab.config.errors import ProcessFailedError, UserError
+from embedlab.runs.atomic_write import atomic_write
+
 FOLDER = "EMBEDLAB_ERRORS"  # environment variable with the folder of the records
 
 
@@ -15,16 +18,25 @@ class Record(NamedTuple):
     """The error of one process."""
 
     time: float  # seconds, by the machine's clock
-    text: str  # one line for a UserError, otherwise a traceback
+    line: str
+    trace: str  # the traceback; "" for a UserError
 
 
 def write_record(record: Record) -> None:
     """Record this process's error."""
     path = Path(os.environ[FOLDER], f"{os.environ['LOCAL_RANK']}.json")
-    path.write_text(json.dumps(record), encoding="utf-8")
+    with atomic_write(path) as file:  # the launcher may kill this process while it writes
+        json.dump(record, file)
 
 
-def first_error(folder: Path) -> str | None:
+def first_error(folder: Path) -> Exception | None:
     """Return the earliest error; None if no process recorded one."""
     records = [Record(*json.loads(path.read_text(encoding="utf-8"))) for path in folder.glob("*.json")]
-    return min(records).text.strip() if records else None
+    if not records:
+        return None
+    first = min(records)
+    if not first.trace:
+        return UserError(first.line)
+    failed = ProcessFailedError(first.line)
+    failed.__cause__ = RuntimeError(f"in one of the processes:\n{first.trace}")
+    return failed

@@ -3,11 +3,12 @@
 import functools
 from pathlib import Path
 
+from embedlab.config.corpora import CorpusConfig, DownloadConfig, FilesConfig, PythonDocsConfig
 from embedlab.config.errors import UserError
-from embedlab.config.tree import Config, CorpusConfig, DownloadConfig, FilesConfig, PythonDocsConfig
+from embedlab.config.tree import Config
 from embedlab.data import python_docs
 from embedlab.data.corpus import open_corpus
-from embedlab.runs.file_hashes import hash_files, known_sha256, sha256_of
+from embedlab.runs.file_hashes import hash_files, sha256_of
 from embedlab.runs.folder import read_finished
 from embedlab.runs.results import Results
 from embedlab.runs.same_inputs import Inputs
@@ -41,7 +42,7 @@ def text_sha256(corpus: CorpusConfig, cache_dir: Path) -> str | None:
             case DownloadConfig():
                 return corpus.sha256.lower()  # a run accepts no other text
             case FilesConfig():
-                return open_corpus(corpus, cache_dir).sha256_by(lambda path: known_sha256(path, cache_dir))
+                return open_corpus(corpus, cache_dir).known_sha256(cache_dir)
             case PythonDocsConfig():
                 return _collected_sha256(corpus.docstrings, cache_dir)
     except UserError:

@@ -26,7 +26,7 @@ from embedlab.training.summary import scores_table
 EVALUATED = "evaluated"  # folder of evaluations below the run's
 
 
-def evaluate_again(config: Config, checkpoint: Path, results: Results, folder: Path) -> Results:
+def evaluate_checkpoint(config: Config, checkpoint: Path, results: Results, folder: Path) -> Results:
     """Measure again everything in `results` that evaluation measures; print it and write it to a separate file.
 
     The file is `evaluated/DATE_TIME.json` in the run's folder, one for each evaluation. results.json keeps the run's
@@ -49,6 +49,8 @@ def evaluate_again(config: Config, checkpoint: Path, results: Results, folder: P
             f"{'; '.join(changed)}: the run was trained by the old content; put it back, or give position.file=ANOTHER "
             "for the new one"
         )
+    if threads := results.get("threads") or config.threads:
+        torch.set_num_threads(threads)  # for the same last digits as the run's
     module = LanguageModule(config, data.tokenizer.byte_lengths)
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)

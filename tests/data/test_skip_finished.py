@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from embedlab.config.corpora import DownloadConfig, PythonDocsConfig
 from embedlab.config.errors import UserError
-from embedlab.config.tree import Config, DownloadConfig, PythonDocsConfig
-from embedlab.data import finished
+from embedlab.config.tree import Config
+from embedlab.data import python_docs
 from embedlab.data.corpus import open_corpus
-from embedlab.data.finished import finished_results, text_sha256
+from embedlab.data.skip_finished import finished_results, text_sha256
 from embedlab.runs import file_hashes
 from tests.conftest import ROOT
 
@@ -49,7 +50,7 @@ def test_a_hundred_finished_jobs_read_the_text_once(
 
 
 def test_skipping_does_not_import_torch() -> None:
-    code = "import sys, embedlab.data.finished; print('torch' in sys.modules, 'lightning' in sys.modules)"
+    code = "import sys, embedlab.data.skip_finished; print('torch' in sys.modules, 'lightning' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False False\n"
 
@@ -63,7 +64,7 @@ def test_the_sha256_of_a_download_is_its_setting_and_needs_no_file(tmp_path: Pat
 def test_another_python_version_has_another_text(
     make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finished.python_docs, "_topics", lambda: [("a", "some text")])
+    monkeypatch.setattr(python_docs, "_topics", lambda: [("a", "some text")])
     config = make_config("corpus.docstrings=false", f"cache_dir={tmp_path}/cache", f"run_dir={tmp_path}/run")
     assert isinstance(config.corpus, PythonDocsConfig)
     sha256 = text_sha256(config.corpus, tmp_path / "cache")

@@ -39,7 +39,7 @@ def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{name}", value
 
 
-def record(folder: Path, cfg: DictConfig, overrides: Sequence[str], values: dict[str, Any]) -> None:
+def record_config(folder: Path, cfg: DictConfig, overrides: Sequence[str], values: dict[str, Any]) -> None:
     """Write .hydra/config.yaml and overrides.yaml with `values`, computed ones and absolute paths.
 
     Hydra has already written both as the user gave them, unless hydra.output_subdir is null or another name.

@@ -1,0 +1,66 @@
+"""comparison.md: the ranking as a Markdown table."""
+
+from embedlab.compare.comparison import Comparison
+from embedlab.compare.letters import shorten
+from embedlab.compare.verdict import (
+    cells,
+    decimals_for,
+    format_more_seeds,
+    format_number,
+    format_p,
+    format_plus_minus,
+    headings,
+)
+from embedlab.runs.escaping import markdown as escape
+
+FOOTNOTE = (
+    "Means over seeds ± half their 95 % t-interval; Δ paired by seed if runs share seeds, else Welch; p-values "
+    "corrected by Holm. Bold: beyond chance at 5 %. Settings that share a letter cannot be told apart (every pair "
+    "tested, Holm over all pairs)."
+)
+
+
+def markdown_table(comparison: Comparison) -> str:
+    """Return the ranking as a Markdown table, for a paper's draft or an issue."""
+    metric = comparison.metric
+    lines: list[str] = []
+    for group in comparison.groups:
+        head = escape(metric.name) + (f" ({metric.unit})" if metric.unit else "")
+        lines += [f"**{escape(group.title)}**", ""] if group.title else []
+        gap_head = f"Δ from {escape(group.baseline)}"
+        columns = [
+            *map(escape, headings(comparison)),
+            head,
+            "letters",
+            "seeds",
+            gap_head,
+            "p (Holm)",
+            "more seeds",
+            "parameters",
+        ]
+        columns.append("tokens/s")
+        lines += [f"| {' | '.join(columns)} |", "|---" * len(comparison.by) + "|--:" * 8 + "|"]
+        for row in group.rows:
+            places, gap = decimals_for(row.mean.mean), row.difference
+            line = [
+                *(f"**{escape(cell)}**" if row.decided else escape(cell) for cell in cells(row)),
+                format_plus_minus(row.mean.mean, row.mean.high, places),
+                shorten(row.letters),
+                str(row.mean.n),
+                format_plus_minus(gap.mean, gap.high, places, sign=True) if gap else "–",
+                format_p(row.p),
+                format_more_seeds(row) or "–",
+                *(
+                    "–" if value is None else format_number(value, 3)
+                    for value in (row.average("parameters", "total"), row.average("tokens_per_second"))
+                ),
+            ]
+            lines.append(f"| {' | '.join(line)} |")
+        lines.append("")
+        for advice in group.advice:
+            lines += [f"**{advice.topic}**: {escape(advice.sentence)}", ""]
+        outside = [f"{escape(row.label)}: {escape(row.outside_pairs)}" for row in group.rows if row.outside_pairs]
+        if outside:
+            lines += [f"Seeds in the means but not in the pairs: {' — '.join(outside)}.", ""]
+    lines.append(FOOTNOTE)
+    return "\n".join(lines) + "\n"

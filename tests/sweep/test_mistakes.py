@@ -1,0 +1,34 @@
+"""A mistake in one of many values is one line before anything starts, and leaves nothing behind."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        ("position=none,rotary,rotry", "error: position=rotry is unknown"),
+        ("sed=1,2", "error: sed=1 names no setting"),
+        ("seed=1,x", "error: seed=x cannot be set"),
+        ("hydra.launcher.n_jobs=0", "error: hydra.launcher.n_jobs=0 runs no job"),
+        ("hydra.launcher.n_jobs=-1", "error: hydra.launcher.n_jobs=-1 runs no job"),
+        ("hydra.launcher.n_jobs=many", "error: hydra.launcher.n_jobs=many runs no job"),
+        ("hydra.sweep.subdir=x", "error: hydra.sweep.subdir gives job 1 of 2"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_no_folder(run: Run, tmp_path: Path, mistake: str, message: str) -> None:
+    ended = run("-m", "model.dropout=0,0.1", mistake, f"hydra.sweep.dir={tmp_path}/new/sweep")
+    assert ended.returncode == 1
+    assert ended.stdout.startswith(message) and ended.stdout.count("\n") == 1, ended.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_was_there_stays(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    assert run("-m", "seed=1,x", f"hydra.sweep.dir={tmp_path}/mine/sweep").returncode == 1
+    assert list(tmp_path.rglob("*")) == [tmp_path / "mine"]
