@@ -12,6 +12,7 @@ COMMANDS = {  # name: (module whose main() it is, what it does)
     "compare": ("embedlab.compare.__main__", "compare finished runs: ranking, statistics, figures, a report"),
     "evaluate": ("embedlab.evaluate", "measure a finished run anew, from its best checkpoint"),
     "export": ("embedlab.export", "write a run's token table as word2vec, safetensors, npy or tsv"),
+    "check": ("embedlab.check", "hash cached texts and tokens whole, to find damage that no run would notice"),
 }
 
 

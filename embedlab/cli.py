@@ -113,6 +113,8 @@ def run_or_skip(cfg: DictConfig, folder: Path, wait: bool) -> float:
     values |= absolute_paths(cfg, Path(HydraConfig.get().runtime.cwd))
     cfg = with_values(cfg, escape_literal(values))
     config = check_config(cfg)
+    if Path(config.run_dir) != folder:
+        raise UserError(f"run_dir={config.run_dir} is set by Hydra: give hydra.run.dir={config.run_dir}")
     with lock_folder(folder, wait):
         if label := HydraConfig.get().sweeper.get("label"):
             log.info("%s", label)

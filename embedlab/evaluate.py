@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from embedlab.config.errors import UserError
+from embedlab.config.home import expand_user
 from embedlab.config.program import program
 from embedlab.config.settings import as_yaml
 from embedlab.config.tree import Config
@@ -29,9 +30,13 @@ lens. Writes evaluated/DATE_TIME.json in the run's folder, with the keys of resu
 examples:
   {program("evaluate")} outputs/runs/2026-01-31/12-00-00-000000
   {program("evaluate")} RUN_FOLDER evaluation.max_tokens=16384 'evaluation.length_factors=[0.5,1,2,16]'
-  {program("evaluate")} RUN_FOLDER evaluation.sliding_step=1      every target sees the whole length
+  {program("evaluate")} RUN_FOLDER evaluation.sliding_step=1      every target sees the whole length (slow: see below)
   {program("evaluate")} RUN_FOLDER position.past_end=clamp        a learned table past its end
   for run in outputs/sweeps/NAME/*/; do {program("evaluate")} "$run" evaluation.max_tokens=8192; done
+
+Cost: a sliding window of T tokens is read for every evaluation.sliding_step targets, which is T / sliding_step tokens
+read for each target. evaluation.sliding_step=1 so takes 16 times as long as the default of 16; evaluation.max_tokens
+limits the number of targets. At a terminal, a bar shows how far it is.
 
 settings that may be changed: {" ".join(key + ("*" if key.endswith(".") else "...") for key in CHANGEABLE)}
 `{program("train")} --help` explains them."""
@@ -48,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     try:
         with handle_signals(exit_at_once):
-            run(Path(given.folder).expanduser(), given.settings)
+            run(Path(expand_user(given.folder, "RUN_FOLDER")), given.settings)
     except UserError as error:
         sys.exit(printable(f"error: {error}"))
 

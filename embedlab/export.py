@@ -43,7 +43,9 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     try:
         with handle_signals(exit_at_once):
-            for path in export(chosen.run.expanduser(), chosen.format, chosen.to and chosen.to.expanduser()):
+            run = Path(expand_user(str(chosen.run), "RUN_FOLDER"))
+            to = chosen.to and Path(expand_user(str(chosen.to), "--to"))
+            for path in export(run, chosen.format, to):
                 print(printable(str(path)))
     except (UserError, OSError) as error:
         sys.exit(printable(f"error: {error}"))

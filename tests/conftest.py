@@ -16,7 +16,7 @@ settings.register_profile("embedlab", deadline=None)  # machines are shared, so 
 settings.load_profile("embedlab")
 
 ROOT = Path(__file__).parents[1]
-pytest_plugins = ["tests.commands", "tests.tiny"]  # fixtures of tests that start real commands
+pytest_plugins = ["tests.commands", "tests.tiny", "tests.wheel"]  # fixtures of tests that run real commands
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
 from embedlab.config.errors import UserError
+from embedlab.config.tree import CONF
 from embedlab.evaluate import changed_config, find_checkpoint, main, read_results
 
 ROOT = Path(__file__).parents[1]
@@ -172,3 +174,12 @@ def test_a_run_is_measured_again(tmp_path: Path) -> None:
     shown, nothing = evaluate()
     assert shown.startswith("error: corpus=files is another text than the run's")
     assert nothing is None
+
+
+def test_the_help_says_what_a_small_sliding_step_costs(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    default = OmegaConf.load(CONF / "evaluation" / "default.yaml").sliding_step
+    assert f"evaluation.sliding_step=1 so takes {default} times as long as the default of {default}" in text
+    assert "evaluation.sliding_step=1 every target sees the whole length (slow: see below)" in text

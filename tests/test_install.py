@@ -1,7 +1,6 @@
-"""The wheel in an environment of its own and an empty folder: no checkout, no train.py."""
+"""The wheel alone, in a fresh environment and an empty folder: what it holds, and what its commands do."""
 
 import json
-import os
 import subprocess
 import sys
 import sysconfig
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.wheel import run_outside
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 SEARCH = "import hydra_plugins, embedlab.config.tree as t; print(t.CONF, *hydra_plugins.__path__, sep='\\n')"
@@ -21,62 +21,42 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the source distribution as `python -m build` does."""
-    folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    built = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert built.returncode == 0, built.stdout
-    (found,) = folder.glob("embedlab-*.whl")
-    return found
-
-
-@pytest.fixture(scope="module")
 def bin_folder(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Commands of a fresh environment that has the wheel, and sees the packages that the tests run with.
+    """Install the wheel alone into a fresh environment that sees the tests' packages; return its commands' folder.
 
-    Those are named in a .pth file, which Python does not follow to an editable embedlab: it has a .pth of its own.
+    A .pth file names those packages' folders. It does not lead to an editable embedlab, which has a .pth file itself.
+    test_install_dependencies.py installs the dependencies, too.
     """
     folder = tmp_path_factory.mktemp("environment")
     venv.EnvBuilder(symlinks=True).create(folder)
     python = folder / "bin" / "python"
     site = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder), "platbase": str(folder)}))
     (site / "dependencies.pth").write_text("\n".join(path for path in sys.path if Path(path).name == "site-packages"))
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)]
-    done = subprocess.run(pip, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install"]
+    # forced, because pip sees an editable embedlab of the same version through the .pth file
+    run_outside([*pip, "--no-deps", "--no-index", "--force-reinstall", str(wheel)], folder)
     return python.parent
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The empty folder in which the commands are given."""
+    """Return the empty folder in which the commands run."""
     return tmp_path_factory.mktemp("empty")
 
 
 @pytest.fixture(scope="module")
 def call(bin_folder: Path, folder: Path) -> Call:
-    """call("embedlab", "train", …): the command of that environment, which must end well."""
+    """Return call("embedlab", "train", …), which runs that environment's command and checks its exit status."""
 
     def call(command: str, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-        environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
-        done = subprocess.run(
-            [str(bin_folder / command), *arguments],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == status, done.stdout + done.stderr
-        return done
+        return run_outside([str(bin_folder / command), *arguments], folder, status=status)
 
     return call
 
 
 @pytest.fixture(scope="module")
 def run_folder(call: Call, folder: Path) -> Path:
-    """The run of `embedlab train experiment=smoke`."""
+    """Return the folder of the run that `embedlab train experiment=smoke` makes."""
     call("embedlab", "train", "experiment=smoke", "threads=1")
     (results,) = folder.glob("outputs/runs/*/*/results.json")
     return results.parent
@@ -111,12 +91,12 @@ def test_evaluate_and_export(call: Call, run_folder: Path) -> None:
     (evaluated,) = run_folder.glob("evaluated/*.json")
     assert json.loads(evaluated.read_bytes())["evaluated"]["command"].startswith(f"embedlab evaluate {run_folder}")
     call("embedlab", "export", str(run_folder), "--format", "npy")
-    call("python", "-m", "embedlab.export", str(run_folder), "--format", "npy")  # the same again: left as it is
+    call("python", "-m", "embedlab.export", str(run_folder), "--format", "npy")  # again: the file stays as it is
     assert (run_folder / "tokens.npy").exists()
 
 
 def test_sweep_and_compare(call: Call, folder: Path) -> None:
-    """Jobs in processes of their own: the default launcher."""
+    """Run a sweep under the default launcher: each job is a process."""
     sweep = call("embedlab", "train", "-m", "experiment=smoke", "position=none,rotary", "seed=1,2", "threads=1")
     assert "embedlab compare" in sweep.stdout
     assert len(list(folder.glob("outputs/sweeps/default/*/results.json"))) == 4

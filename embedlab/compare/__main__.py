@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedlab.config.errors import UserError
+from embedlab.config.home import expand_user
 from embedlab.config.program import program
 from embedlab.runs.atomic_write import atomic_path
 from embedlab.runs.escaping import one_line
@@ -37,6 +38,8 @@ EXAMPLES = f"""examples:
       schemes, averaged over all other settings that vary
   {program("compare")} outputs --metric extrapolation.512
       ranked by bits per byte at a context of 512 tokens (sliding windows; add .non_overlapping for the other protocol)
+  {program("compare")} outputs --metric test.bits_per_byte,extrapolation.512,train_seconds
+      ranked by the first, with columns for the others
 
 exit status: 0 all compared; 1 something was excluded or refused, and is listed; 2 the command is wrong"""
 
@@ -54,8 +57,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--metric",
         metavar="KEY",
+        action="append",
+        default=[],
         help="the number of results.json to rank by, for example test.loss "
-        "(default: test.bits_per_byte, which compares across tokenizers)",
+        "(default: test.bits_per_byte, which compares across tokenizers); KEY,KEY or a repeated option shows several, "
+        "and the first one ranks",
     )
     parser.add_argument(
         "--by",
@@ -90,8 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     accept_any_text()
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = make_parser().parse_args(given)
-    options.folders = [os.path.expanduser(folder) for folder in options.folders]  # a shell does not expand a quoted ~
     try:
+        options.folders = [expand_user(folder, "RUN_FOLDER") for folder in options.folders]
         with handle_signals(exit_at_once):
             return _compare(options, f"{program('compare')} " + shlex.join(given))
     except UserError as error:
@@ -123,8 +129,15 @@ def _compare(options: argparse.Namespace, command: str) -> int:
         print("embedlab.compare: no finished run below these folders", file=sys.stderr)
         return PARTLY
     folder = _output_folder(options)
+    metrics = [key.strip() for keys in options.metric for key in keys.split(",")]
     comparison = compare(
-        runs, excluded, metric=options.metric, by=options.by, where=options.where, baseline=options.baseline
+        runs,
+        excluded,
+        metric=metrics[0] if metrics else None,
+        also=metrics[1:],
+        by=options.by,
+        where=options.where,
+        baseline=options.baseline,
     )
     comparison.notes = fairness.find_unequal_treatment(comparison)
     advice.add_advice(comparison)
@@ -161,7 +174,7 @@ def _write(comparison: "Comparison", refused: list[str], folder: Path, command: 
 
 def _output_folder(options: argparse.Namespace) -> Path:
     if options.output:
-        return Path(options.output).expanduser()
+        return Path(expand_user(options.output, "--output"))
     top = Path(options.folders[0])
     alone = len(options.folders) == 1 and top.is_dir()
     is_run = (top / "results.json").exists() or (top / ".hydra").exists()

@@ -12,10 +12,11 @@ from embedlab.compare import statistics
 from embedlab.compare.baseline import compare_with_baseline
 from embedlab.compare.finished_run import Run, clean
 from embedlab.compare.looks import correct_for_looks, planned_looks
+from embedlab.compare.make_row import make_row, mean_per_seed
 from embedlab.compare.metrics import Metric, choose_metric
 from embedlab.compare.pairs import compare_pairs, set_letters
 from embedlab.compare.reading import Excluded
-from embedlab.compare.rows import Group, Row, Trial
+from embedlab.compare.rows import Group, Row
 from embedlab.compare.text_spread import cover_other_text
 from embedlab.compare.varying import TUNED, add_short_keys, find_varying, format_value, resolve_key, select_runs
 from embedlab.config.errors import UserError
@@ -40,6 +41,7 @@ class Comparison:
     excluded: list[Excluded]
     looks: tuple[int, ...] = ()  # numbers of seeds after which a sweep until=decided looked at its results
     notes: list[str] = field(default_factory=list)
+    also: list[Metric] = field(default_factory=list)  # shown beside the one that ranks
 
     @property
     def rows(self) -> list[Row]:
@@ -52,15 +54,20 @@ def compare(
     excluded: Sequence[Excluded] = (),
     *,
     metric: str | None = None,
+    also: Sequence[str] = (),
     by: Sequence[str] = (),
     where: Sequence[str] = (),
     baseline: str | None = None,
 ) -> Comparison:
-    """Compare these runs. Raises UserError if they do not have the metric, key or baseline asked for."""
+    """Compare these runs by one metric; `also` are shown beside it and rank nothing.
+
+    Raises UserError if the runs do not have a metric, the key or the baseline asked for.
+    """
     add_short_keys(runs)
     kept = select_runs(runs, where)
     add_short_keys(kept)  # again: a scheme's setting that no longer varies is removed from its name
     measure = choose_metric(metric, kept)
+    beside = [choose_metric(name, kept) for name in dict.fromkeys(also) if name != measure.name]
     vary, together = find_varying(kept)
     known = {key for run in kept for key in run.settings}
     fair = fair_groups(kept, measure)
@@ -84,7 +91,7 @@ def compare(
     ]
     groups = []
     for shared, members in fair.items():
-        rows = [_row(values, own, measure, keys, tune) for values, own in _by_setting(members, keys).items()]
+        rows = [make_row(values, own, measure, keys, tune) for values, own in _by_setting(members, keys).items()]
         groups.append(Group(dict(shared), [row for row in rows if row.by_seed], members))
     names = {key for group in groups for key in group.reason if len({g.reason.get(key) for g in groups}) > 1}
     for group in groups:
@@ -100,7 +107,10 @@ def compare(
     for group in groups:
         set_letters(group)
     cover_other_text(groups, measure, averaged)
-    return Comparison(measure, keys, averaged, together, groups, kept, all_excluded, looks)
+    for row in (row for group in groups for row in group.rows):
+        by_seed = {metric.name: mean_per_seed(row.runs, metric) for metric in beside}
+        row.also = {name: statistics.mean(list(values.values())) for name, values in by_seed.items() if values}
+    return Comparison(measure, keys, averaged, together, groups, kept, all_excluded, looks, also=beside)
 
 
 def _varies_within_a_group(groups: Iterable[Sequence[Run]], key: str) -> bool:
@@ -135,66 +145,3 @@ def _by_setting(runs: Sequence[Run], keys: Sequence[str]) -> dict[tuple[Any, ...
     for run in runs:
         rows[tuple(run.settings.get(key) for key in keys)].append(run)
     return rows
-
-
-def _row(values: tuple[Any, ...], runs: list[Run], metric: Metric, keys: list[str], tune: list[str]) -> Row:
-    named = dict(zip(keys, values, strict=True))
-    label = " · ".join(
-        format_value(value)
-        if key in ("position", "position.name", "tokenizer", "corpus") or len(keys) == 1
-        else f"{key.rpartition('.')[2]} {format_value(value)}"
-        for key, value in named.items()
-    )
-    scheme = next((format_value(named[key]) for key in ("position", "position.name") if key in named), label)
-    tried = _by_trial(runs, tune)
-    means = _validation_means(tried, metric.tuned_by) if len(tried) > 1 else {}
-    tuned = min(means, key=lambda trial: (means[trial], trial), default=None)
-    spread = max(mean for _, mean in means.values()) - means[tuned][1] if tuned else None
-    runs = tried[tuned] if tuned else runs
-    finite = [run for run in runs if metric.value(run) is not None]
-    by_seed = mean_per_seed(finite, metric)
-    moments = statistics.mean(list(by_seed.values())) if by_seed else statistics.Mean(0, 0.0, None, None, None)
-    return Row(
-        named,
-        label,
-        scheme,
-        finite,
-        len(runs) - len(finite),
-        by_seed,
-        moments,
-        tuned,
-        dict(sorted(tried.items())),
-        spread,
-    )
-
-
-def _by_trial(runs: Sequence[Run], keys: Sequence[str]) -> dict[Trial, list[Run]]:
-    """Group runs by the values of their tuned settings: those of `keys` that vary among the runs."""
-    keys = [key for key in keys if len({run.settings.get(key) for run in runs}) > 1]
-    tried: dict[Trial, list[Run]] = defaultdict(list)
-    for run in runs if keys else ():
-        values = [(key, float(value)) for key in keys if isinstance(value := run.settings.get(key), int | float)]
-        if len(values) == len(keys):
-            tried[tuple(values)].append(run)
-    return tried
-
-
-def _validation_means(tried: dict[Trial, list[Run]], metric: Metric) -> dict[Trial, tuple[bool, float]]:
-    """Return {trial: (whether a run has no finite number, mean validation score)}.
-
-    In this order, a trial with such a run is chosen only if every trial has one.
-    """
-    means = {}
-    for trial, runs in tried.items():
-        if found := [value for run in runs if (value := metric.value(run)) is not None]:
-            means[trial] = (len(found) < len(runs), sum(found) / len(found))
-    return means
-
-
-def mean_per_seed(runs: Sequence[Run], metric: Metric) -> dict[int, float]:
-    """Return {seed: mean over its runs}: repeated runs, or runs of settings averaged over, still count as one seed."""
-    found: dict[int, list[float]] = defaultdict(list)
-    for run in runs:
-        if (value := metric.value(run)) is not None:
-            found[run.seed].append(value)
-    return {seed: sum(values) / len(values) for seed, values in sorted(found.items())}

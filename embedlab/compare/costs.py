@@ -42,10 +42,10 @@ def advise_on_cost(comparison: Comparison, group: Group, keys: tuple[str, ...]) 
     shown = [f"{row.label} ({row.mean.mean:,.{places}f} for {format_number(cost)} {unit})" for row, cost in front]
     if len(front) == 1:
         seeds = format_seeds(front[0][0].mean.n)
-        yield f"{shown[0]}, {seeds}, is the best, and none is cheaper by more than {100 * same:.0f} %."
+        yield f"{shown[0]}, {seeds}, is the best, and no setting is cheaper by more than {100 * same:.0f} %."
     else:
         steps = [pairs.get(frozenset((id(a), id(b)))) for (a, _), (b, _) in pairwise(front)]
-        yield f"Each the best of those {no_dearer}: {join_words(shown, 6)}." + _unsure(steps)
+        yield f"The best of those {no_dearer}: {join_words(shown, 6)}." + _unsure(steps)
     yield from _dominated(points, front, pairs, same, unit, places)
 
 

@@ -128,6 +128,9 @@ def _alike(comparison: Comparison) -> Iterator[str]:
             "tokenizers differ and data.max_eval_tokens cuts the text by tokens, so each is scored on another part of "
             "it; data.max_eval_tokens=null scores all of it"
         )
+    for metric in comparison.also:
+        if metric.per_token and len(_values(runs, "tokenizer")) > 1:
+            yield f"{metric.name} is per token and tokenizers differ: it compares only within one tokenizer"
     for key in ("evaluation.max_tokens", "evaluation.length_factors", "evaluation.shuffle_keep"):
         if len(_values(runs, key)) > 1:
             yield f"{key} differs: curves over context length and order are of different target tokens"

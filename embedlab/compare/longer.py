@@ -85,4 +85,5 @@ def _worse(rows: Sequence[Row], trained: int, longest: int, averaged: Sequence[s
         shown = [f"{row.label} (+{found.mean:.{places}f}, p {equal_p(p)})" for row, found, p in lost]
         yield f"To avoid there, because worse than at {trained} tokens: {join_words(shown, 5)}."
     elif rises:
-        yield f"None of {len(rises)} is worse at {longest} than at {trained} tokens beyond chance."
+        seeds = format_seeds(min(found.n for _, found in rises))
+        yield f"No setting is worse at {longest} than at {trained} tokens beyond chance ({len(rises)} tested, {seeds})."

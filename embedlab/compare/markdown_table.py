@@ -3,6 +3,8 @@
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.letters import shorten
 from embedlab.compare.verdict import (
+    also_cells,
+    also_headings,
     cells,
     decimals_for,
     format_more_seeds,
@@ -27,25 +29,28 @@ def markdown_table(comparison: Comparison) -> str:
     for group in comparison.groups:
         head = escape(metric.name) + (f" ({metric.unit})" if metric.unit else "")
         lines += [f"**{escape(group.title)}**", ""] if group.title else []
+        also = list(map(escape, also_headings(comparison)))
         gap_head = f"Δ from {escape(group.baseline)}"
         columns = [
             *map(escape, headings(comparison)),
             head,
             "letters",
+            *also,
             "seeds",
             gap_head,
             "p (Holm)",
             "more seeds",
             "parameters",
+            "tokens/s",
         ]
-        columns.append("tokens/s")
-        lines += [f"| {' | '.join(columns)} |", "|---" * len(comparison.by) + "|--:" * 8 + "|"]
+        lines += [f"| {' | '.join(columns)} |", "|---" * len(comparison.by) + "|--:" * (8 + len(also)) + "|"]
         for row in group.rows:
             places, gap = decimals_for(row.mean.mean), row.difference
             line = [
                 *(f"**{escape(cell)}**" if row.decided else escape(cell) for cell in cells(row)),
                 format_plus_minus(row.mean.mean, row.mean.high, places),
                 shorten(row.letters),
+                *also_cells(comparison, row),
                 str(row.mean.n),
                 format_plus_minus(gap.mean, gap.high, places, sign=True) if gap else "–",
                 format_p(row.p),

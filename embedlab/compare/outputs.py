@@ -70,6 +70,7 @@ def write_tables(comparison: Comparison, folder: Path, refused: list[str], figur
         "made_by": OURS,
         "version": __version__,
         "metric": comparison.metric.name,
+        "also": [metric.name for metric in comparison.also],
         "unit": comparison.metric.unit,
         "higher_is_better": comparison.metric.higher_is_better,
         "by": comparison.by,

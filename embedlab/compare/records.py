@@ -56,6 +56,7 @@ def row_record(comparison: Comparison, group: str, baseline: str, rank: int, row
         "decided": row.decided if gap else None,
         "looked_at": row.looked_at,
         "more_seeds": row.more_seeds,
+        **_also(comparison, row),
         "parameters": row.average("parameters", "total"),
         "parameters_position": row.average("parameters", "position"),
         "tokens_per_second": row.average("tokens_per_second"),
@@ -65,6 +66,18 @@ def row_record(comparison: Comparison, group: str, baseline: str, rank: int, row
         "token_isotropy": row.average("tables", "token", "isotropy"),
         "values": {str(seed): value for seed, value in row.by_seed.items()},
     }
+
+
+def _also(comparison: Comparison, row: Row) -> dict[str, float | int | None]:
+    """Return `NAME.mean`, `NAME.low`, `NAME.high` and `NAME.seeds` of each metric that is shown beside the first."""
+    found: dict[str, float | int | None] = {}
+    for metric in comparison.also:
+        mean = row.also.get(metric.name)
+        found[f"{metric.name}.mean"] = mean.mean if mean else None
+        found[f"{metric.name}.low"] = mean.low if mean else None
+        found[f"{metric.name}.high"] = mean.high if mean else None
+        found[f"{metric.name}.seeds"] = mean.n if mean else 0
+    return found
 
 
 def pair_records(comparison: Comparison) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,8 @@ from embedlab.compare.comparison import Comparison
 from embedlab.compare.letters import shorten
 from embedlab.compare.rows import Group, Row
 from embedlab.compare.verdict import (
+    also_cells,
+    also_headings,
     cells,
     decimals_for,
     format_interval,
@@ -29,6 +31,7 @@ def render_ranking(comparison: Comparison, group: Group, styles: dict[str, Style
         "95 % interval, seeds",
         "95 %, seeds and text",
         "letters",
+        *also_headings(comparison),
         "seeds",
         f"Δ from {group.baseline}",
         "95 % of Δ, seeds",
@@ -47,7 +50,7 @@ def render_ranking(comparison: Comparison, group: Group, styles: dict[str, Style
         dot = f'<span class="dot" style="background:{shades[styles[row.colour_key].colour]}"></span>'
         first, *rest = cells(row)
         name = f"<b>{escape(first)}</b>" if row.decided else escape(first)
-        figures = "".join(f"<td>{escape(cell)}</td>" for cell in (*rest, *_figures(row)))
+        figures = "".join(f"<td>{escape(cell)}</td>" for cell in (*rest, *_figures(comparison, row)))
         yield f"<tr{' class=base' if row.is_baseline else ''}><td>{dot}{name}</td>{figures}</tr>"
     yield "</tbody></table></div>"
     if len(group.rows) > MOST_ROWS:
@@ -59,7 +62,7 @@ def render_ranking(comparison: Comparison, group: Group, styles: dict[str, Style
     )
 
 
-def _figures(row: Row) -> list[str]:
+def _figures(comparison: Comparison, row: Row) -> list[str]:
     places, gap = decimals_for(row.mean.mean), row.difference
     size, speed, memory = (
         row.average(*keys) for keys in (("parameters", "total"), ("tokens_per_second",), ("peak_memory_bytes",))
@@ -69,6 +72,7 @@ def _figures(row: Row) -> list[str]:
         format_interval(row.mean.low, row.mean.high, places),
         format_both(row.mean_with_text, places),
         shorten(row.letters),
+        *also_cells(comparison, row),
         str(row.mean.n) + (f" (−{row.without_number})" if row.without_number else ""),
         format_signed(gap.mean, places) if gap else "–",
         format_interval(gap.low, gap.high, places) if gap else "–",

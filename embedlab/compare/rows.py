@@ -38,6 +38,7 @@ class Row:
     looked_at: int | None = None  # seeds at the last look of such a sweep
     gaps: list[float] = field(default_factory=list)  # differences of the pairs, in the order of their seeds
     more_seeds: int | None = None
+    also: dict[str, statistics.Mean] = field(default_factory=dict)  # {another metric asked for: its mean}
     mean_with_text: tuple[float, float] | None = None  # 95 % intervals that also cover other text of the same kind
     difference_with_text: tuple[float, float] | None = None
     letters: str = ""  # rows of a ranking that share a letter cannot be told apart; "" if no pair could be tested

@@ -13,6 +13,8 @@ from embedlab.compare.letters import shorten
 from embedlab.compare.reading import Excluded
 from embedlab.compare.rows import Group
 from embedlab.compare.verdict import (
+    also_cells,
+    also_headings,
     cells,
     decimals_for,
     format_more_seeds,
@@ -64,13 +66,15 @@ def _table(comparison: Comparison, group: Group, wide: bool) -> Table:
     table = Table(title=Text(title, style="bold"), title_justify="left", header_style="bold", box=SIMPLE_HEAD)
     for name in headings(comparison):
         table.add_column(Text(name), overflow="fold")
-    for name in ("mean ± 95 %", "letters", "seeds", "Δ ± 95 %", "p (Holm)", *(WIDE_ONLY if wide else ())):
+    also = also_headings(comparison)
+    for name in ("mean ± 95 %", "letters", *also, "seeds", "Δ ± 95 %", "p (Holm)", *(WIDE_ONLY if wide else ())):
         table.add_column(name, justify="right", no_wrap=True)
     for row in group.rows[:ROWS]:
         places, gap = decimals_for(row.mean.mean), row.difference
         figures = [
             format_plus_minus(row.mean.mean, row.mean.high, places),
             shorten(row.letters),
+            *also_cells(comparison, row),
             str(row.mean.n) + (f" (−{row.without_number})" if row.without_number else ""),
             format_plus_minus(gap.mean, gap.high, places, sign=True) if gap else "–",
             format_p(row.p),

@@ -35,6 +35,17 @@ def format_plus_minus(value: float, high: float | None, places: int, sign: bool 
     return text if high is None else f"{text} ± {high - value:,.{places}f}"
 
 
+def also_headings(comparison: Comparison) -> list[str]:
+    """Return the headings of the metrics that are shown beside the first: `test.loss (nats/token)`."""
+    return [metric.name + (f" ({metric.unit})" if metric.unit else "") for metric in comparison.also]
+
+
+def also_cells(comparison: Comparison, row: Row) -> list[str]:
+    """Return the row's values of these metrics, as `2.513 ± 0.075`."""
+    found = [row.also.get(metric.name) for metric in comparison.also]
+    return [format_plus_minus(mean.mean, mean.high, decimals_for(mean.mean)) if mean else "–" for mean in found]
+
+
 def decimals_for(like: float) -> int:
     """Return how many decimals show four digits of numbers of this size."""
     size = abs(like)

@@ -18,7 +18,8 @@ def expand_user(path: str, key: str) -> str:
 
     Raises UserError if that home folder is unknown; else a folder named ~ would be made.
     """
-    expanded = os.path.expanduser(path)
+    homeless = os.environ.get("HOME") == "" and path.split("/")[0] == "~"  # Python would take the system's root for it
+    expanded = path if homeless else os.path.expanduser(path)
     if expanded.startswith("~") and not os.path.exists(expanded):  # a file may be named ~draft.txt
         raise UserError(f"{key}={path} names an unknown home folder: give {key}=PATH in full")
     return expanded

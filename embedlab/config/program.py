@@ -7,9 +7,9 @@ CONSOLE = "embedlab"  # the installed command; embedlab/__main__.py makes sys.ar
 
 
 def program(command: str) -> str:
-    """Return what to type for train, compare, evaluate or export: as this process was called, or what works anywhere.
+    """Return what to type for train, compare, evaluate, export or check.
 
-    Only a checkout has train.py.
+    It is as this process was called, or what works anywhere: only a checkout has train.py.
     """
     called = sys.argv[0]
     if command == "train" and Path(called).name == "train.py":

@@ -1,7 +1,7 @@
 """Cache folders, CACHE_DIR/KIND/NAME: written under a temporary name, renamed when complete, checked at every read.
 
 A file of 1 MB or more whose size and times are those of its last check is not hashed again (runs/file_hashes.py);
-`embedlab check` hashes all. Facts that are computed from a folder's files later are JSON files beside them.
+`python -m embedlab.check` hashes all. Facts that are computed from a folder's files later are JSON files beside them.
 """
 
 import json

@@ -1,12 +1,13 @@
 """Losses on held-out text, by position in the window. B batch, T window, D model width."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from embedlab.data.windows import SlidingWindows
 from embedlab.model.embeddings import LanguageModel
@@ -46,13 +47,25 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         model.train(was_training)
 
 
+def batch_starts(n_windows: int, step: int, T: int) -> Iterable[int]:
+    """Return the first window of each batch of `step`; at a terminal, a bar shows how far the evaluation is.
+
+    The bar appears after a second and vanishes at the end.
+    """
+    about = f"scoring windows of {T} tokens"
+    bar: Iterable[int] = tqdm(
+        range(0, n_windows, step), about, unit="batch", delay=1, leave=False, disable=None, dynamic_ncols=True
+    )
+    return bar
+
+
 def window_losses(model: LanguageModel, windows: SlidingWindows, byte_lengths: Tensor, batch_tokens: int) -> Losses:
     """Score every target of the windows, about `batch_tokens` at a time; the model's training mode is kept."""
     device = model.tokens.weight.device
     step = max(1, batch_tokens // windows.context_length)
     parts, n_bytes = [], 0
     with evaluating(model):
-        for start in range(0, len(windows), step):
+        for start in batch_starts(len(windows), step, windows.context_length):
             inputs, targets = windows.__getitems__(range(start, min(start + step, len(windows))))
             losses = model.losses(inputs.to(device), targets.to(device))  # (B, T)
             parts.append(losses.cpu().double().numpy())
@@ -71,7 +84,7 @@ def last_losses(model: LanguageModel, inputs: np.ndarray, targets: np.ndarray, b
     step = max(1, max(batch_tokens, PASS_TOKENS) // inputs.shape[1])
     parts = []
     with evaluating(model):
-        for start in range(0, len(inputs), step):
+        for start in batch_starts(len(inputs), step, inputs.shape[1]):
             ids = torch.from_numpy(inputs[start : start + step].astype(np.int64)).to(device)
             wanted = torch.from_numpy(targets[start : start + step].astype(np.int64)).to(device)
             hidden = model(ids, last=n_scored).flatten(0, 1)  # (B·s, D)

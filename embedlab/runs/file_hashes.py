@@ -66,6 +66,20 @@ def read_known(kept: Path) -> Known:
     return {}
 
 
+def forget_damaged(kept: Path) -> tuple[list[Path], list[Path]]:
+    """Read the unchanged files of a list in `cache_dir`/hashes whole; return (intact, damaged) ones.
+
+    Damaged ones, which have the same size and times but another sha256, are removed from the list, so that the next
+    process hashes them. Those that have changed since need no check: the next process hashes them anyway.
+    """
+    known = read_known(kept)
+    unchanged = [name for name, (stamp, _) in known.items() if os.path.exists(name) and _stamp(Path(name)) == stamp]
+    damaged = [name for name in unchanged if sha256_of(Path(name)) != known[name][1]]
+    if damaged:
+        write_checked(kept, {name: about for name, about in known.items() if name not in damaged})
+    return [Path(name) for name in unchanged if name not in damaged], [Path(name) for name in damaged]
+
+
 def _hash(paths: Sequence[Path], stamps: list[Stamp], known: Known, cache_dir: Path) -> list[str]:
     """Return the sha256 of each file, taken from `known` if the stamp is the same; keep those that were read."""
     found: Known = {}

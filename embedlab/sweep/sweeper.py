@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from embedlab.config.errors import UserError
 from embedlab.config.overrides import override
-from embedlab.config.paths import absolute_paths, with_values
+from embedlab.config.paths import absolute_paths
 from embedlab.data.skip_finished import finished_results
 from embedlab.runs import folder as run_folder
 from embedlab.runs.full_disk import find_full_disk_error, message
@@ -115,9 +115,9 @@ class Sweeper(BasicSweeper):
             cfg.hydra.job.id = cfg.hydra.job.num = number
         HydraConfig.instance().set_config(cfg)
         folder = self.top / run_folder.fit_subdir(str(cfg.hydra.sweep.subdir))
-        with read_write(cfg.hydra.runtime), open_dict(cfg):
-            cfg.hydra.runtime.output_dir = str(folder)
-        HydraConfig.instance().set_config(cfg)
+        runtime: Any = HydraConfig.get().runtime
+        with read_write(runtime), open_dict(runtime):
+            runtime.output_dir = str(folder)
         own = [override(key, value) for key, value in computed_values(cfg, JOBS_OWN).items()]
         one = Job(number, name, [*overrides, *own], folder, estimate_needs(cfg))
         try:
@@ -138,8 +138,9 @@ class Sweeper(BasicSweeper):
         assert self.config is not None
         with read_write(cfg), open_dict(cfg):
             del cfg["hydra"]
-        whole = absolute_paths(cfg, Path(self.config.hydra.runtime.cwd))
-        finished_results(folder, check_config(with_values(cfg, whole)), run_folder.OTHER_SWEEP)
+        for key, value in absolute_paths(cfg, Path(self.config.hydra.runtime.cwd)).items():
+            OmegaConf.update(cfg, key, value, merge=False)
+        finished_results(folder, check_config(cfg), run_folder.OTHER_SWEEP)
 
     def _launch(self, jobs: Sequence[Job], wait: bool) -> None:
         given = [[*one.overrides, *self._settings(one, wait)] for one in jobs]

@@ -35,7 +35,7 @@ from embedlab.training.resume import history
 from embedlab.training.resume.checkpoints import find_newest_intact
 from embedlab.training.resume.state import ResumeState
 from embedlab.training.summary import print_summary
-from embedlab.training.threads import set_threads
+from embedlab.training.threads import keep_threads, set_threads
 from embedlab.training.trainer import IGNORED_WARNINGS, build_trainer, clear_lightning_handlers, make_callbacks
 
 log = logging.getLogger("embedlab")
@@ -150,8 +150,7 @@ def find_checkpoint_to_resume(config: Config, folder: Path, inputs: Inputs) -> P
         )
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
         history.truncate(folder, **state["history"])
-    if config.threads is None:
-        torch.set_num_threads(state["threads"])  # another number would change the last digits
+    keep_threads(state["threads"])
     log.info("resuming from step %d, saved in %s", checkpoint["global_step"], path)
     return path
 

@@ -55,3 +55,10 @@ def set_threads(config: Config, parameters: int) -> None:
         if threads > 1:
             log.info("threads: %d; with threads=1 the last digits are the same on every machine", threads)
     torch.set_num_threads(threads)
+
+
+def keep_threads(threads: int) -> None:
+    """Use the number that a resumed run began with: another one would change the last digits."""
+    if threads != (now := torch.get_num_threads()):
+        log.info("threads: %d, as the run began with, instead of %d", threads, now)
+        torch.set_num_threads(threads)

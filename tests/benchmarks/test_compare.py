@@ -31,4 +31,4 @@ def test_a_thousand_runs(tmp_path: Path, widths: list[int]) -> None:
     settings = len(widths) * len(synthetic.SCHEMES)
     print(f"\n{runs} runs ({size:.0f} MiB), {settings} settings: {took:.1f} s, of it {busy:.1f} s busy")
     assert runs >= 1000
-    assert busy < 10  # one thread, so this is the wall time of a core that nobody else uses
+    assert busy < 10  # one thread, so this is the wall time on an idle core

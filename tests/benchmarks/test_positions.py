@@ -1,8 +1,8 @@
 """Speed and memory of training steps on one thread: each scheme by window, and four against x-transformers.
 
-Times are of the CPU (`process_time`): what other processes take from a shared machine does not count. Each comparison
-has a fresh process, as a training has. In one that has freed large tensors before, the next large ones cost no page
-faults, and x-transformers' steps, which make all logits at once, were seen to be a third quicker (ours: the same).
+Times are CPU times (`process_time`), so that other processes on a shared machine do not count. Each comparison runs in
+a fresh process, as training does. In a process that has freed large tensors before, new large tensors cause no page
+faults: x-transformers' steps, which compute all logits at once, were a third faster there (ours: the same).
 
 python -m pytest tests/benchmarks/test_positions.py -s
 """
@@ -31,7 +31,7 @@ from tests.conftest import ROOT
 VOCAB, D, LAYERS, H, B, T = 4096, 128, 2, 4, 32, 64
 LEAST_SPEEDUP = 1.5
 WINDOWS, TOKENS = (64, 256, 1024), 4096  # tokens in a window, and in a step over any of them
-THEIRS = {  # the same scheme in x-transformers' words
+THEIRS = {  # the same scheme as settings of x-transformers
     "learned": {},
     "rotary": {"rotary_pos_emb": True},
     "alibi": {"alibi_pos_bias": True, "alibi_num_heads": H},
@@ -88,7 +88,7 @@ def theirs(name: str, **extra: bool) -> Step:
 
 
 def timed(steps: dict[str, Step], turns: int = 10) -> dict[str, list[float]]:
-    """CPU seconds of each step in each turn, so that steps of one turn meet the machine alike; two turns warm up."""
+    """Return each step's CPU seconds in each turn; the steps of a turn run under like conditions. Two turns warm up."""
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for turn in range(turns + 2):
         for name, step in steps.items():
@@ -100,7 +100,7 @@ def timed(steps: dict[str, Step], turns: int = 10) -> dict[str, list[float]]:
 
 
 def ratio(above: list[float], below: list[float]) -> float:
-    """The median over turns: one lucky moment of a noisy machine decides nothing."""
+    """Return the median over turns, so that one fast or slow moment does not decide."""
     return median(a / b for a, b in zip(above, below, strict=True))
 
 

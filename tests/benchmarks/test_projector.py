@@ -1,8 +1,8 @@
 """Writing GPT-2's whole table for the projector, against SummaryWriter.add_embedding, in one run.
 
-Both write 50,257 x 256 float32 and a label a row, over and over into new folders; ours cuts to 200 dimensions by PCA
-(within its time), writes the label twice as safe, and in the second case kinds and counts and the ready views too.
-Neither is charged for making the labels out of the tokens, nor for finding nearest neighbours.
+Both write 50,257 x 256 float32 and a label for each row, several times, into new folders. Ours also reduces to 200
+dimensions by PCA (in its time) and writes two label columns; in the second case also kinds, counts and views.
+Making labels from tokens and finding nearest neighbours is not timed for either.
 """
 
 import time

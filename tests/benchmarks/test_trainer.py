@@ -18,11 +18,11 @@ from embedlab.data.datamodule import TextData
 from embedlab.training.module import LanguageModule
 from embedlab.training.trainer import IGNORED_WARNINGS, build_trainer, make_callbacks
 
-STEPS = 12  # a round, of which the first two warm up
+STEPS = 12  # in a round; the first two warm up
 
 
 class Clock(Callback):
-    """Seconds from one training step's start to the next: all that the Trainer does is in between."""
+    """Measure the seconds from one training step's start to the next, which include all that the Trainer does."""
 
     def __init__(self) -> None:
         self.starts: list[float] = []
@@ -57,7 +57,7 @@ def bare(config: Config, data: TextData) -> list[float]:
     return seconds[2:]
 
 
-def test_trainer_costs_at_most_five_percent(make_config: Callable[..., Config], tmp_path: Path) -> None:
+def test_the_trainer_costs_at_most_five_percent(make_config: Callable[..., Config], tmp_path: Path) -> None:
     config = make_config(f"cache_dir={tmp_path}", f"trainer.max_steps={STEPS}", "trainer.limit_val_batches=0")
     data = TextData(config)
     data.prepare_data()

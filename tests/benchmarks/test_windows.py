@@ -1,7 +1,7 @@
-"""Windows and batches against the source chapters' own loader, in one run.
+"""Windows and batches against the source chapters' loader, in one run.
 
 python -m pytest tests/benchmarks/test_windows.py -s
-The reference's tokenizer is replaced by one that gives the ids at once, so that only windows and batches are compared.
+The reference's tokenizer is replaced by one that returns ready ids, so that only windows and batches are compared.
 """
 
 import time
@@ -27,7 +27,7 @@ CONTEXT, BATCH, BATCHES = 256, 8, 2000
 
 @pytest.fixture(scope="module")
 def ids(tmp_path_factory):
-    """Training text of the default corpus, a memory map."""
+    """Return the training text of the default corpus, a memory map."""
     cache = tmp_path_factory.mktemp("cache")
     tokenizer = load_tokenizer(TokenizerConfig("gpt2", None), cache)
     begin = time.perf_counter()
@@ -43,7 +43,7 @@ def ids(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def reference(ids):
-    """(seconds to build, dataset) of the reference at stride 1, once: it takes long and 2 GB."""
+    """Build the reference at stride 1 once, because it takes long and 2 GB; return (seconds, dataset)."""
     ch02 = pytest.importorskip("llms_from_scratch.ch02", reason="llms-from-scratch is not installed")
     plain = ids.tolist()
     with pytest.MonkeyPatch.context() as patch:
@@ -88,7 +88,7 @@ def test_memory_does_not_grow_with_overlap(ids):
             f"\nstride {stride}, {windows[stride]:,} windows: peak of building and 50 batches {peak / 1e6:.2f} MB",
             end="",
         )
-    # The order is made in blocks of 16,384 windows; from there on nothing grows
+    # The order is made in blocks of 16,384 windows; after that, nothing grows
     assert peaks[1] < 1.1 * peaks[16]
     assert peaks[1] < 5e6
 
@@ -97,11 +97,11 @@ def test_memory_does_not_grow_with_overlap(ids):
 def test_batches(ids, reference, shuffle):
     dataset = reference[1]
     loaders = {
-        "reference": DataLoader(dataset, BATCH, shuffle=shuffle, drop_last=True),  # as create_dataloader_v1 has it
+        "reference": DataLoader(dataset, BATCH, shuffle=shuffle, drop_last=True),  # as in create_dataloader_v1
         "ours": ours(ids, 1, shuffle),
     }
     times: dict[str, list[float]] = {name: [] for name in loaders}
-    for _ in range(5):  # by turns, so that a busy machine slows both
+    for _ in range(5):  # in turns, so that a busy machine slows both
         for name, loader in loaders.items():
             times[name].append(seconds(lambda loader=loader: list(islice(loader, BATCHES))))
     expected, found = (sorted(times[name])[2] / BATCHES * 1e6 for name in ("reference", "ours"))

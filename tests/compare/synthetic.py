@@ -84,6 +84,7 @@ def results(
         "test": score,
         "baselines": {"unigram": 9.0, "bigram": 8.0, "unigram_entropy": 9.0},
         "loss_by_position": [loss + 1.6 / (1 + i) + rng.gauss(0, 0.02) for i in range(context)],
+        "test_pieces": _pieces(bits, random.Random(f"{scheme} {seed} {dim} pieces")),
         "extrapolation": [
             _longer(scheme, protocol, factor, context, bits)
             for protocol in ("non_overlapping", "sliding")
@@ -107,6 +108,16 @@ def results(
     if lens:
         found["position_lens"] = _lens(scheme, rng)
     return found
+
+
+def _pieces(bits: float, rng: random.Random, pieces: int = 128) -> dict[str, Any]:
+    """Return windows of 64 tokens that are harder or easier for all schemes, and add up to the score."""
+    text = random.Random(0)
+    sizes = [text.randint(150, 250) for _ in range(pieces)]
+    each = [bits * (1 + text.gauss(0, 0.1) + rng.gauss(0, 0.01)) for _ in range(pieces)]
+    right = bits * sum(sizes) / sum(map(math.prod, zip(each, sizes, strict=True)))
+    losses = [right * value * size * math.log(2) / 64 for value, size in zip(each, sizes, strict=True)]
+    return {"unit": "window", "loss": losses, "tokens": [64] * pieces, "bytes": sizes}
 
 
 def _longer(scheme: str, protocol: str, factor: int, context: int, bits: float) -> dict[str, Any]:

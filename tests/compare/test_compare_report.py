@@ -1,8 +1,6 @@
 """report.html in headless Chromium: no request, no error, every chart drawn, on a phone and in the dark theme."""
 
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +8,9 @@ import pytest
 
 from embedlab.compare.__main__ import main
 from tests.compare import synthetic
+from tests.compare.pages import open_page
 
 pytestmark = pytest.mark.browser
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -51,18 +37,6 @@ def hundreds(tmp_path_factory: pytest.TempPathFactory) -> Path:
         synthetic.write(top / str(number), synthetic.results(f"scheme_{number:03}", 1, bits=2 + number / 100))
     main([str(top)])
     return top / "comparison" / "report.html"
-
-
-def open_page(browser: Any, path: Path, width: int, scheme: str) -> tuple[Any, list[str]]:
-    """Open the page at this width and theme; return it and everything that went wrong while it loaded."""
-    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    wrong: list[str] = []
-    page.on("console", lambda message: wrong.append(message.text))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("dialog", lambda dialog: wrong.append(dialog.message))
-    page.on("request", lambda request: wrong.append(request.url) if request.url != path.as_uri() else None)
-    page.goto(path.as_uri())
-    return page, wrong
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

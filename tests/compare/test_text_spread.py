@@ -102,7 +102,7 @@ def test_runs_without_pieces_or_on_other_pieces_have_one_interval(runs_of: Calla
     text, sizes = np.zeros(W), np.full(W, 50)
     each = [with_pieces("none", seed, 0.3, text, sizes) for seed in (1, 2)]
     each += [with_pieces("rotary", seed, 0.0, text, sizes + (seed == 2)) for seed in (1, 2)]
-    each += [synthetic.results("alibi", seed) for seed in (1, 2)]
+    each += [synthetic.results("alibi", seed) | {"test_pieces": None} for seed in (1, 2)]
     broken = [with_pieces("shaw", seed, 0.0, text, sizes) for seed in (1, 2)]
     broken[0]["test_pieces"]["loss"][3] = None
     broken[1]["test_pieces"]["loss"] = "x"

@@ -1,4 +1,4 @@
-"""A sweep of jobs on two processes each: as exact as on one, gone in seconds when one fails, and it goes on."""
+"""A sweep whose jobs have two processes each: as exact as with one, ended in seconds if one fails, and resumed."""
 
 import csv
 import json
@@ -16,11 +16,11 @@ from tests.commands import run_undisturbed
 from tests.started import Started, count_progress_lines, last_step
 from tests.training.resume.test_kill import bits
 
-SECONDS = 15  # from a failure until nothing is left; it takes 1 to 2 where the machine is free
+SECONDS = 15  # from a failure until no process is left; it takes 1 to 2 on an idle machine
 RUN = (
     "-m",
     "hydra.sweep.subdir=${model.dropout}",
-    "data.max_eval_tokens=528",  # 33 windows: they do not divide by two
+    "data.max_eval_tokens=528",  # 33 windows, which two processes cannot share equally
     "+callbacks.progress.lines=16",
     "+callbacks.moments._target_=tests.training.resume.moments.Moments",
 )
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def left_alone(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Job folders 0.0 and 0.2, named by their dropout, of a sweep on two processes."""
+    """Run a sweep on two processes; return the folder of its jobs, 0.0 and 0.2, named by their dropout."""
     return run_undisturbed([*tiny, *RUN, *TWO, "model.dropout=0.0,0.2"], tmp_path_factory.mktemp("left_alone"))
 
 
@@ -66,7 +66,7 @@ def steps_of_events(folder: Path) -> dict[str, list[int]]:
     return {tag: [event.step for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
-def test_failures_end_in_seconds_and_the_same_command_goes_on(
+def test_failures_end_in_seconds_and_a_rerun_resumes(
     start: Callable[..., Started], left_alone: Path, tmp_path: Path
 ) -> None:
     arguments = (*RUN, *TWO, "model.dropout=0.2")
@@ -82,7 +82,7 @@ def test_failures_end_in_seconds_and_the_same_command_goes_on(
         seconds = time.time() - float(happened.read_text())
         print(f"\n{moment}: nothing left after {seconds:.1f} s")
         assert status == 1 and f"failed: {reason}" in failed.output, failed.output
-        assert "Connection" not in failed.output, failed.output  # what the other one sees of it
+        assert "Connection" not in failed.output, failed.output  # what the other process sees of the failure
         assert seconds < SECONDS
         happened.unlink()
     for number in (signal.SIGINT, signal.SIGKILL):

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 import pytest
 
 from embedlab import evaluate, export
+from embedlab.check import make_parser as check_parser
 from embedlab.compare.__main__ import make_parser as compare_parser
 from embedlab.training.whole_config import check_config
 from tests.conftest import ROOT
@@ -38,13 +39,17 @@ def check_compare(words: list[str]) -> None:
 
 def check_evaluate(words: list[str]) -> None:
     settings = [word for word in words[1:] if word != "--help"]
-    assert all(word.startswith(evaluate.CHANGEABLE) for word in settings)
+    assert all(word.startswith(evaluate.CHANGEABLE) for word in settings), settings
     composed(settings, sweep=False)
     refused(evaluate.main, words)
 
 
 def check_export(words: list[str]) -> None:
     refused(export.main, words)
+
+
+def check_check(words: list[str]) -> None:
+    check_parser().parse_args(words)
 
 
 def refused(main: Callable[[list[str]], None], words: list[str]) -> None:
@@ -95,6 +100,8 @@ KNOWN: dict[tuple[str, ...], Callable[[list[str]], None]] = {
     ("embedlab", "evaluate"): check_evaluate,
     ("python", "-m", "embedlab.export"): check_export,
     ("embedlab", "export"): check_export,
+    ("python", "-m", "embedlab.check"): check_check,
+    ("embedlab", "check"): check_check,
     ("python", "-m", "pytest"): check_pytest,
     ("python", "-m"): check_module,
     ("tensorboard",): check_tensorboard,

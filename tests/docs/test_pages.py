@@ -6,8 +6,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from hydra.errors import ConfigCompositionException, MissingConfigException
 
 from embedlab import positions
+from embedlab.config.errors import UserError
 from tests.conftest import ROOT
 from tests.docs.command_check import KNOWN, check
 from tests.docs.known_settings import PLACEHOLDER, known_keys, unknown
@@ -17,6 +19,7 @@ CONTRIBUTING = ROOT / "docs" / "contributing.md"
 # field-reports.md names wrong settings on purpose, changelog.md those of other versions
 NAMING = [page for page in PAGES if page.name not in ("field-reports.md", "changelog.md")]
 OWN_SETTING = re.compile(r"^    (\w+): \w+ = setting\(", re.MULTILINE)  # of a scheme that a page's block defines
+FOLDERS = (".ci/", ".github/", "conf/", "docs/", "embedlab/", "tests/")
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 each_naming_page = pytest.mark.parametrize("page", NAMING, ids=lambda page: page.name)
 
@@ -71,6 +74,14 @@ def test_what_does_not_exist_is_found() -> None:
     assert [word for word in right if unknown(word, known)] == ["+position.reach=8"]
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "changelog.md"], ids=lambda page: page.name)
+def test_named_files_exist(page: Path) -> None:
+    """A path from the top of the repository, such as `embedlab/data/corpus.py`; not with placeholders."""
+    paths = [word for span in spans(page) for word in span.split() if word.startswith(FOLDERS)]
+    missing = [path for path in paths if not PLACEHOLDER.search(path) and not (ROOT / path.partition("::")[0]).exists()]
+    assert missing == []
+
+
 @each_naming_page
 def test_commands_could_be_given(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The blocks of README and tutorial are run besides; here also the commands within sentences."""
@@ -91,23 +102,26 @@ def test_commands_could_be_given(page: Path, tmp_path: Path, monkeypatch: pytest
     assert checked > 0 or page.name == "contributing.md"
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "python train.py position=nope",
-        "python train.py seed=1,2",
-        "python train.py model.dmi=3",
-        "python -m embedlab.compare outputs --nothing",
-        "python -m embedlab.evaluate outputs/x seed=1",
-        "python -m embedlab.export outputs/x --format pdf",
-        "python -m pytest tests/nothing.py",
-        "pip install -e '.[nothing]'",
-        "rm -rf outputs",
-    ],
-)
+WRONG = {  # how each wrong command is found: by Hydra, by a check, by argparse, by an assertion
+    "python train.py position=nope": (MissingConfigException, "Could not find 'position/nope'"),
+    "python train.py seed=1,2": (AssertionError, r"\['seed=1,2'\] need -m"),
+    "python train.py model.dmi=3": (ConfigCompositionException, "Could not override 'model.dmi'"),
+    "python train.py seed=-1": (UserError, "seed=-1 is too small"),
+    "python -m embedlab.compare outputs --nothing": (SystemExit, "2"),
+    "python -m embedlab.evaluate outputs/x seed=1": (AssertionError, "seed=1"),
+    "python -m embedlab.export outputs/x --format pdf": (AssertionError, "2"),
+    "python -m pytest tests/nothing.py": (AssertionError, "tests/nothing.py"),
+    "pip install -e '.[nothing]'": (AssertionError, "nothing"),
+    "rm -rf outputs": (AssertionError, "how is such a command checked"),
+}
+
+
+@pytest.mark.parametrize("command", WRONG)
 def test_wrong_commands_are_found(command: str) -> None:
-    with pytest.raises((Exception, SystemExit)):  # of Hydra, of argparse, of assert
+    kind, why = WRONG[command]
+    with pytest.raises(kind, match=why) as caught:
         check(command)
+    assert type(caught.value) is kind
 
 
 def test_the_catalogue() -> None:

@@ -1,4 +1,4 @@
-"""Attention by distance against weights written out by hand."""
+"""Attention by distance, compared with weights written by hand."""
 
 from collections.abc import Callable
 
@@ -29,7 +29,7 @@ def test_weights_of_plain_attention(make_config: Callable[..., Config]) -> None:
         torch.testing.assert_close(weights[:, head], expected)
 
 
-def test_mean_over_the_queries_that_reach_so_far_back(make_config: Callable[..., Config]) -> None:
+def test_mean_over_the_queries_that_have_this_distance(make_config: Callable[..., Config]) -> None:
     model = LanguageModel(make_config("position=none", *SMALL), 30)
     for layer in model.head.blocks:
         torch.nn.init.zeros_(layer.attention.qkv.weight)  # then query i gives 1 / (i + 1) to each key
@@ -40,7 +40,7 @@ def test_mean_over_the_queries_that_reach_so_far_back(make_config: Callable[...,
 
 
 @pytest.mark.parametrize("name", positions.names())
-def test_every_scheme_can_be_looked_at(make_config: Callable[..., Config], name: str) -> None:
+def test_every_scheme_can_be_measured(make_config: Callable[..., Config], name: str) -> None:
     settings = ["position.values=true"] if name == "shaw" else []
     model = LanguageModel(make_config(f"position={name}", *SMALL, *settings), 30).train()
     ids = torch.randint(30, (2, 8))
@@ -55,7 +55,7 @@ def test_every_scheme_can_be_looked_at(make_config: Callable[..., Config], name:
     assert all(render(figure).std() > 0 for figure in drawn.values())
     assert generate(model, ids[:, :4], 9, temperature=1.0).shape == (2, 13)
     assert model.training
-    assert torch.equal(torch.random.get_rng_state(), before)  # looking draws nothing that training would draw
+    assert torch.equal(torch.random.get_rng_state(), before)  # measuring does not change training's random numbers
 
 
 def test_no_attention_without_an_attention_head(make_config: Callable[..., Config]) -> None:

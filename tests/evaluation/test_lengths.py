@@ -1,4 +1,4 @@
-"""Longer contexts: the same targets everywhere, each with the context that the protocol promises."""
+"""Longer contexts: the targets are the same at every length, each with the context that the protocol promises."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ BYTES = np.random.default_rng(2).integers(0, 9, V)
 
 
 def test_a_model_blind_to_context_has_one_loss_everywhere(make_config: Callable[..., Config]) -> None:
-    """A linear head without positions sees the last token alone, which no length and no protocol takes away."""
+    """A linear head without positions sees only the last token, which is there at any length and in both protocols."""
     config = make_config(*TINY, "model=linear", "model.n_heads=1", "position=none", "evaluation.sliding_step=3")
     entries = extrapolation(LanguageModel(config, V), random_text(200), BYTES, config)
     assert [(e["context_length"], e["protocol"]) for e in entries] == [
@@ -40,7 +40,7 @@ def test_a_model_blind_to_context_has_one_loss_everywhere(make_config: Callable[
 
 
 @pytest.mark.parametrize("position", ["sinusoidal", "alibi", "shaw"])
-@pytest.mark.parametrize("factors", [[1, 2, 4], [0.5, 1.5, 2]])  # 6 does not divide 8: a rest remains
+@pytest.mark.parametrize("factors", [[1, 2, 4], [0.5, 1.5, 2]])  # 6 does not divide 8: a shorter last window remains
 @pytest.mark.parametrize("step", [1, 3, 100])
 def test_against_one_target_at_a_time(
     make_config: Callable[..., Config], position: str, factors: list[float], step: int
@@ -95,7 +95,7 @@ def test_every_target_once_with_the_promised_context(data: st.DataObject) -> Non
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=5), st.integers(1, 300), st.integers(1, 200))
-def test_region_stands_in_the_text(wanted: list[int], n_ids: int, max_tokens: int) -> None:
+def test_the_region_is_inside_the_text(wanted: list[int], n_ids: int, max_tokens: int) -> None:
     M, n = target_region(wanted, n_ids, max_tokens)
     if M == 0:
         assert n == 0
@@ -108,7 +108,7 @@ def test_region_stands_in_the_text(wanted: list[int], n_ids: int, max_tokens: in
     assert n + M > max_tokens or n + 2 * M > n_ids  # no larger one fits
 
 
-def test_a_table_is_never_asked_past_its_end(make_config: Callable[..., Config]) -> None:
+def test_a_table_is_never_read_past_its_end(make_config: Callable[..., Config]) -> None:
     ids = random_text(200)
     config = make_config(*TINY, "position=learned")
     entries = extrapolation(LanguageModel(config, V), ids, BYTES, config)
@@ -123,7 +123,7 @@ def test_a_table_is_never_asked_past_its_end(make_config: Callable[..., Config])
     assert all(e["defined"] for e in extrapolation(LanguageModel(clamped, V), ids, BYTES, clamped))
 
 
-def test_too_short_a_text_is_said(make_config: Callable[..., Config]) -> None:
+def test_a_text_that_is_too_short_is_reported(make_config: Callable[..., Config]) -> None:
     config = make_config(*TINY, "position=none", "evaluation.max_tokens=10")
     model = LanguageModel(config, V)
     notes = {e["context_length"]: e["note"] for e in extrapolation(model, random_text(14), BYTES, config)}
@@ -136,7 +136,7 @@ def test_too_short_a_text_is_said(make_config: Callable[..., Config]) -> None:
     assert not any(e["defined"] for e in extrapolation(model, random_text(6), BYTES, config))
 
 
-def test_dropout_is_off_and_the_mode_comes_back(make_config: Callable[..., Config]) -> None:
+def test_dropout_is_off_and_the_mode_is_restored(make_config: Callable[..., Config]) -> None:
     config = make_config(*TINY, "position=alibi", "model.dropout=0.5")
     model = LanguageModel(config, V).train()
     first = extrapolation(model, random_text(100), BYTES, config)

@@ -1,4 +1,4 @@
-"""The position lens: what it shows is what attention does, for every scheme."""
+"""The position lens shows what attention does, for every scheme."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ IDS = np.random.default_rng(0).integers(0, V, 60).astype(np.uint16)
 
 
 @pytest.mark.parametrize("name", positions.names())
-def test_watching_changes_nothing_and_weights_sum_to_one(make_config: Callable[..., Config], name: str) -> None:
+def test_the_lens_changes_nothing_and_weights_sum_to_one(make_config: Callable[..., Config], name: str) -> None:
     config = make_config(*TINY, f"position={name}")
     model = LanguageModel(config, V).eval()
     ids = torch.from_numpy(IDS[:T].astype(np.int64))[None]
@@ -36,7 +36,7 @@ def test_watching_changes_nothing_and_weights_sum_to_one(make_config: Callable[.
 
 
 def test_alibi_shows_its_slopes(make_config: Callable[..., Config]) -> None:
-    """With queries of zero the logits are ALiBi's own: -1/16 and -1/256 a token for two heads."""
+    """If all queries are zero, the logits are ALiBi's bias: -1/16 and -1/256 a token for two heads."""
     config = make_config(*TINY, "position=alibi")
     model = LanguageModel(config, V)
     for block in model.head.blocks:  # an attention head
@@ -73,7 +73,7 @@ def test_first_layer_against_loops(make_config: Callable[..., Config]) -> None:
         assert lens["weights"][0][h][distance] == pytest.approx(np.mean(weights[h, distance]), rel=1e-3)
 
 
-def test_distances_that_nothing_reaches() -> None:
+def test_distances_without_a_key() -> None:
     matrix = torch.tensor([[0.0, -torch.inf], [-torch.inf, 4.0]])[None, None]
     means = mean_by_distance(matrix)
     assert means[0, 0] == 2

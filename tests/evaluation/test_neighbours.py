@@ -1,11 +1,11 @@
-"""Nearest neighbours against all cosines at once."""
+"""Nearest neighbours, compared with sorting all cosines."""
 
 import numpy as np
 
 from embedlab.evaluation.neighbours import nearest
 
 
-def test_as_sorting_all_cosines() -> None:
+def test_equals_sorting_all_cosines() -> None:
     vectors = np.random.default_rng(0).normal(size=(700, 5)).astype(np.float32)
     rows = np.array([3, 699, 0, *range(300)])
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

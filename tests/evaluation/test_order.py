@@ -1,4 +1,4 @@
-"""Order sensitivity against the slow way, and against models that cannot notice."""
+"""Order sensitivity, compared with a slow loop, and for models that cannot notice order."""
 
 from collections.abc import Callable
 
@@ -53,7 +53,7 @@ def test_a_model_that_sees_the_last_token_only(make_config: Callable[..., Config
 
 
 def test_one_layer_without_positions_sees_a_bag(make_config: Callable[..., Config]) -> None:
-    """The chapters' pair of sentences: one layer, last token the same, so the order before it is invisible."""
+    """Two sentences of the source chapters with the same last token: one layer does not see the order before it."""
     config = make_config(*TINY, "position=none", "model.n_layers=1", "evaluation.shuffle_keep=[1]")
     entries = order_sensitivity(LanguageModel(config, V), IDS, config)
     assert entries[0]["rise"] == pytest.approx(0, abs=1e-6)
@@ -68,7 +68,7 @@ def test_shuffles_keep_the_bag_and_the_end(keep: int, seed: int) -> None:
     assert mixed.shape == inputs.shape
     assert (np.sort(mixed, 1) == np.sort(inputs, 1)).all()
     assert (mixed[:, 10 - min(keep, 10) :] == inputs[:, 10 - min(keep, 10) :]).all()
-    if keep < 5:  # six tokens or more of four windows stay in place by chance once in 10^11
+    if keep < 5:  # that six or more tokens of four windows keep their positions by chance happens once in 10^11
         assert (mixed != inputs).any()
 
 

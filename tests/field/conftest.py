@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def field(text: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Overrides of a run that takes two seconds, with every callback on."""
+    """Return overrides of a run that takes two seconds, with every callback on."""
     return [
         "corpus=files",
         f"corpus.path={text}",

@@ -1,4 +1,4 @@
-"""`python train.py …` in a child of a process that has torch and Lightning imported: a tiny run takes a second."""
+"""Run `python train.py …` in a child of a process that has imported torch and Lightning: a tiny run takes a second."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""Commands as a shell gives them: in a folder of the user's, with an environment of the user's."""
+"""Run commands as a shell does: in the user's folder, with the user's environment."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 
-ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}  # a terminal that knows ASCII alone
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}  # a terminal that has only ASCII
 TINY = [
     "corpus=files",
     "tokenizer=bytes",
@@ -29,7 +29,7 @@ TINY = [
 
 
 def command(module: str, folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`python train.py …` or `python -m embedlab.MODULE …` in `folder`, which is the home folder too."""
+    """Run `python train.py …` or `python -m embedlab.MODULE …` in `folder`, which is also the home folder."""
     start = [str(ROOT / "train.py")] if module == "train" else ["-m", f"embedlab.{module}"]
     known = os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(folder), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
@@ -45,7 +45,7 @@ def command(module: str, folder: Path, *arguments: str, **environment: str) -> s
 
 
 def train(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A run of two steps on `folder`/text.txt; -m in front makes a sweep of it."""
+    """Run two steps on `folder`/text.txt; -m makes it a sweep."""
     sweep = [argument for argument in arguments if argument == "-m"]
     rest = [argument for argument in arguments if argument != "-m"]
     resumed = any(argument.startswith("resume=") for argument in rest)  # all settings come from the folder
@@ -54,7 +54,7 @@ def train(folder: Path, *arguments: str, **environment: str) -> subprocess.Compl
 
 
 def said(done: subprocess.CompletedProcess[str]) -> str:
-    """Both streams."""
+    """Return stdout and stderr together."""
     return done.stdout + done.stderr
 
 
@@ -65,7 +65,7 @@ def succeeded(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def write_text(path: Path, paragraphs: int = 60) -> Path:
-    """A text of some 10 kB, its folders made."""
+    """Write a text of about 10 kB and make its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     words = ["time", "river", "stone", "position", "of", "the", "and", "a", "learned", "token", "window", "is", "far"]
     lines = (" ".join(words[i % 7 :] + words[: i % 5]) + f" {i}." for i in range(paragraphs))

@@ -29,7 +29,7 @@ VALUES = [
 
 
 def keys() -> list[tuple[str, ...]]:
-    """(choice of a group that has the setting, the setting) or the setting alone."""
+    """Return each setting, with the choice of a group in front of it if only that choice has the setting."""
     found: list[tuple[str, ...]] = []
     for name in setting_names():
         found.append((f"corpus={VARIANTS[name]}", name) if name in VARIANTS else (name,))
@@ -42,9 +42,9 @@ def keys() -> list[tuple[str, ...]]:
 
 
 def composer() -> Callable[[Sequence[str]], str | None]:
-    """A function of overrides: None where they compose and pass the checks, else the line that a user would read.
+    """Return a function of overrides: None if they compose and pass the checks, else the line that a user would read.
 
-    Anything that the command line would show as a traceback is raised.
+    It raises whatever the command line would show as a traceback.
     """
     register()
     OmegaConf.register_new_resolver("job_folder", lambda name: name, replace=True)
@@ -63,7 +63,7 @@ def composer() -> Callable[[Sequence[str]], str | None]:
             return str(error)
         except (HydraException, OmegaConfBaseException) as error:
             return explain(error)
-        except (ValueError, TypeError) as error:  # of Hydra's own code alone
+        except (ValueError, TypeError) as error:  # only if Hydra's own code raised it
             if "/hydra/" not in traceback.extract_tb(error.__traceback__)[-1].filename:
                 raise
             return explain(error)

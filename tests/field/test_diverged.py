@@ -1,4 +1,4 @@
-"""A run whose loss is no number is a result: it is finished, has no scores, and is listed as diverged."""
+"""A run whose loss is not a number is a result: it is finished, has no scores, and is listed as diverged."""
 
 import csv
 import json
@@ -10,7 +10,8 @@ import pytest
 from embedlab.compare.comparison import compare
 from embedlab.compare.reading import read
 from embedlab.evaluate import main as evaluate
-from embedlab.runs.results import Measured, Scores, write_results
+from embedlab.runs.measured import Measured, Scores
+from embedlab.runs.results import write_results
 from embedlab.training.diverged import UNMEASURED, null_if_diverged
 from tests.compare.synthetic import results, sweep, write
 from tests.field.forked import train_py
@@ -41,7 +42,7 @@ def test_alone_it_ends_with_status_1_and_a_result(field: list[str], tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_in_a_sweep_it_is_finished_and_passed_over(field: list[str], tmp_path: Path) -> None:
+def test_in_a_sweep_it_is_finished_and_excluded(field: list[str], tmp_path: Path) -> None:
     command = [*field, "-m", "optimizer.lr=0.01,1e30", *DIVERGING[1:], "position=none"]
     first = train_py(command, tmp_path)
     assert first.status == 0, first.said

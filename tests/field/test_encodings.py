@@ -1,4 +1,4 @@
-"""A terminal that knows ASCII alone, under the locale C: no line is lost, and no file depends on it."""
+"""In a terminal that has only ASCII (locale C), no line is lost, and files are the same as elsewhere."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What a run says is data: a name, a caution, a command of someone else's results.json acts nowhere."""
+"""Text of someone else's results.json (a name, a caution, a command) is only shown: nothing acts on it."""
 
 import csv
 import logging
@@ -34,7 +34,7 @@ EVIL = "\x1b[31mred\x1b[0m\u202e<script>alert(1)</script>|`x`[a](http://b.c)\r\n
 
 
 def acting(text: str) -> set[str]:
-    """Characters that act on a terminal: controls but a newline and a tab, marks of direction, lone surrogates."""
+    """Return characters that act on a terminal: controls except newline and tab, direction marks, lone surrogates."""
     return {c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in "\n\t\u200c\u200d"}
 
 
@@ -46,7 +46,7 @@ def test_nothing_acts_on_a_terminal(text: str) -> None:
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"])))
-def test_plain_text_is_left_alone(text: str) -> None:
+def test_plain_text_is_unchanged(text: str) -> None:
     assert printable(text) == one_line(text) == visible(text) == text
 
 
@@ -58,9 +58,9 @@ def test_bytes_that_python_could_not_decode_are_read_as_utf8(text: str) -> None:
 
 @given(ANY)
 @settings(max_examples=300)
-def test_any_text_stands_in_a_cell_of_markdown(text: str) -> None:
+def test_any_text_fits_in_a_cell_of_markdown(text: str) -> None:
     cell = markdown(text)
-    # GitHub would make a link of the bare address, unless an odd number of backslashes stands before its sign.
+    # GitHub would make a link of the bare address, unless an odd number of backslashes is in front of it.
     assert not re.search(r"(?<!\\)(\\\\)*://|www\.", cell, re.I)
     page = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(f"| {cell} |\n|---|\n| x{cell}x |\n")
     assert set(re.findall(r"</?(\w+)", page)) <= {"table", "thead", "tbody", "tr", "th", "td"}
@@ -81,7 +81,7 @@ def test_numbers_stay_numbers(number: float) -> None:
 
 
 @given(st.lists(ANY, min_size=2, max_size=2))
-def test_any_text_stands_in_a_cell_of_tensorboards_table(texts: list[str]) -> None:
+def test_any_text_fits_in_a_cell_of_tensorboards_table(texts: list[str]) -> None:
     page = Cells(markdown_to_safe_html(table(("one", "two"), [[f"x{text}x" for text in texts]])))
     assert page.cells == ["one", "two", *(visible(f"x{text}x") for text in texts)]
 
@@ -106,7 +106,7 @@ def test_labels_of_the_projector_stay_in_their_cells(
 
 
 def evil_run(folder: Path, seed: int, scheme: str = EVIL) -> Path:
-    """A finished run in which every text that a report shows is EVIL."""
+    """Write a finished run in which every text that a report shows is EVIL."""
     found: dict[str, Any] = synthetic.results("none", seed)
     found["position"] = found["config"]["position"]["name"] = scheme
     found["config"]["corpus"]["name"] = found["corpus"]["name"] = EVIL
@@ -152,7 +152,7 @@ def test_a_comparison_of_someone_elses_runs(evil: Path, capsys: pytest.CaptureFi
     assert not acting(report)
 
 
-def test_a_metric_that_is_named_by_the_run_itself(tmp_path: Path) -> None:
+def test_a_metric_whose_name_comes_from_a_run(tmp_path: Path) -> None:
     for seed in (1, 2):
         found = synthetic.results("none", seed)
         found["test"]["=a|b<i>"] = 1.0 + seed
@@ -170,7 +170,7 @@ def test_the_tables_at_a_runs_end(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_a_log_and_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Names and errors of jobs, through the formatters of conf/config.yaml."""
+    """Names and errors of jobs pass through the formatters of conf/config.yaml."""
     register()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         cfg = compose("config", return_hydra_config=True)

@@ -1,4 +1,4 @@
-"""A command in a folder with somebody's files: they are as they were, whatever the command says."""
+"""A command in a folder with somebody else's files leaves them unchanged, whether it succeeds or not."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working folder."""
+    """Return an empty working folder."""
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -24,7 +24,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def refusal(tiny: list[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """refusal("hydra.run.dir=.", …): the one line with which `python train.py …` ends, run in this process."""
+    """Return refusal("hydra.run.dir=.", …), which runs `train.py` in this process and returns its error line."""
 
     def refusal(*overrides: str) -> str:
         monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
@@ -39,7 +39,7 @@ def refusal(tiny: list[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., s
 
 
 def files(folder: Path) -> dict[str, bytes | None]:
-    """Content of each file below the folder, None for a folder; links are not followed."""
+    """Return the content of each file below the folder, None for a folder; links are not followed."""
     return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
@@ -65,7 +65,7 @@ def test_a_run_in_somebodys_folder_is_refused_before_anything_is_written(tiny: l
 
 @pytest.mark.parametrize("name", [".hydra/hydra.yaml", "results.json", "train.log", "error.txt", ".lock", ".embedlab"])
 def test_one_file_of_another_program_is_enough(here: Path, refusal: Callable[..., str], name: str) -> None:
-    """Names that a run uses too prove nothing: another Hydra program may have written them."""
+    """Names that a run uses prove nothing: another Hydra program may have written them."""
     (here / name).parent.mkdir(exist_ok=True)
     (here / name).write_text("{}")
     before = files(here)

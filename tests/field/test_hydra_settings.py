@@ -1,4 +1,4 @@
-"""Hydra's own settings and resolvers, in every place where people put them."""
+"""Hydra's own settings and resolvers, wherever people use them."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from tests.field.shell import command, said, succeeded, train, write_text
 
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
-    """A folder with a text."""
+    """Return a folder with a text."""
     write_text(tmp_path / "text.txt")
     return tmp_path
 
@@ -58,7 +58,7 @@ def test_what_a_resolver_computes_is_recorded(tmp_path: Path, monkeypatch: pytes
     ]
     kept = OmegaConf.to_container(OmegaConf.load(tmp_path / ".hydra" / "config.yaml"))
     assert kept["corpus"] == {"name": "mine", "tags": ["mine", "b"]}
-    assert kept["data"]["stride"] == "${.context_length}"  # follows, as before
+    assert kept["data"]["stride"] == "${.context_length}"  # still a reference
     assert kept["logger"]["csv"]["save_dir"] == "${run_dir}"  # a run may be moved
     assert cfg.corpus.name == "mine" and OmegaConf.is_interpolation(cfg.corpus, "name")  # itself untouched
 
@@ -81,7 +81,7 @@ def test_every_job_gets_a_folder_inside_its_sweep(subdir: str) -> None:
     assert all(len(part.encode(errors="surrogatepass")) <= LONGEST_NAME for part in place)
 
 
-def test_folders_keep_their_names_where_they_can() -> None:
+def test_folders_keep_their_names_if_possible() -> None:
     assert fit_subdir("x/3") == "x/3"
     assert fit_subdir("12-00-00_3") == "12-00-00_3"
     long = ",".join(f"key{i}=value" for i in range(60))
@@ -120,7 +120,7 @@ def test_two_jobs_in_one_folder_are_one_line(here: Path) -> None:
         ("seed_${seed}", ["seed_1", "seed_2"]),
     ],
 )
-def test_jobs_where_a_resolver_says(here: Path, subdir: str, folders: list[str] | None) -> None:
+def test_resolvers_name_the_jobs_folders(here: Path, subdir: str, folders: list[str] | None) -> None:
     arguments = ["-m", f"hydra.sweep.subdir={subdir}", "corpus.name=${hydra:job.num}", "seed=1,2"]
     assert "2 finished" in succeeded(train(here, *arguments))
     top = here / "outputs" / "sweeps" / "default"
@@ -168,7 +168,7 @@ def test_resolvers_inside_settings(here: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("subdir", ["null", "cfg"])
-def test_hydras_own_files_elsewhere_or_nowhere(here: Path, subdir: str) -> None:
+def test_hydras_own_files_in_another_folder_or_none(here: Path, subdir: str) -> None:
     succeeded(train(here, f"hydra.output_subdir={subdir}", "hydra.run.dir=run"))
     first = results(here / "run")
     assert (here / "run" / "cfg").exists() == (subdir == "cfg")

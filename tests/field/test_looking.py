@@ -1,4 +1,4 @@
-"""What only looks into a run never loses it: results.json is written, the failure is logged and named."""
+"""A view or measure that fails does not cost the run: results.json is written, the failure is logged and named."""
 
 import json
 import warnings
@@ -32,7 +32,7 @@ HOOKS = [
 
 def strict(path: Path) -> dict[str, Any]:
     def refuse(constant: str) -> None:
-        raise AssertionError(f"{constant} is no JSON")
+        raise AssertionError(f"{constant} is not JSON")
 
     return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
 
@@ -97,15 +97,15 @@ def test_a_broken_loss_by_position_is_null(
 
 
 def test_each_view_is_guarded_by_its_class() -> None:
-    """Others here replace hooks, so this one asks the shipped ones: `guard` leaves `__wrapped__` behind."""
+    """The other tests replace hooks. This one checks the shipped ones: `guard` sets `__wrapped__`."""
     for kind, name in HOOKS:
         assert hasattr(vars(kind)[name], "__wrapped__"), f"{kind.__name__}.{name}"
 
 
-def test_a_look_that_fails_leaves_the_training_as_it_was(
+def test_a_view_that_fails_does_not_change_the_training(
     run: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The projector sets the scheme to evaluation before it looks."""
+    """The projector sets the scheme to evaluation before it reads tables."""
     monkeypatch.setattr("embedlab.tensorboard.snapshot_tables.token_table", broken)
     broken_run = run("callbacks.projector.steps=[1]", "position=randomized", "model.dropout=0.1")
     monkeypatch.undo()
@@ -118,7 +118,7 @@ def test_a_look_that_fails_leaves_the_training_as_it_was(
     assert not any("Projector" in caution for caution in whole["cautions"])
 
 
-def test_training_itself_still_fails_loudly(
+def test_a_failure_of_the_scoring_itself_is_raised(
     run: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evaluation, "window_losses", broken)
@@ -127,7 +127,7 @@ def test_training_itself_still_fails_loudly(
     assert not (tmp_path / "results.json").exists()
 
 
-def test_a_full_disk_and_signals_pass(tmp_path: Path) -> None:
+def test_a_full_disk_and_signals_are_not_caught(tmp_path: Path) -> None:
     from embedlab.runs.view_failures import log_view_failure, view_cautions
 
     for error in (OSError(28, "No space left on device"), SystemExit(143), KeyboardInterrupt(), BrokenPipeError()):
@@ -159,7 +159,7 @@ def test_a_callback_of_the_user_that_raises_is_one_line(field: list[str], tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("given", ["texts", "'texts/caf\udce9.txt'", "texts/*.txt"])
-def test_a_file_name_that_is_no_utf8(field: list[str], text: Path, tmp_path: Path, given: str) -> None:
+def test_a_file_name_that_is_not_utf8(field: list[str], text: Path, tmp_path: Path, given: str) -> None:
     folder = tmp_path / "texts"
     folder.mkdir()
     (folder / "caf\udce9.txt").write_bytes(text.read_bytes())

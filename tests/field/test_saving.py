@@ -22,7 +22,7 @@ MOMENTS = "+callbacks.moments._target_=tests.training.resume.moments.Moments"
 
 
 def train(cwd: Path, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`python train.py …` from a working folder; stdout holds both streams."""
+    """Run `python train.py …` in a working folder; stdout holds both streams."""
     return subprocess.run(
         [sys.executable, str(ROOT / "train.py"), *overrides],
         cwd=cwd,
@@ -35,13 +35,13 @@ def train(cwd: Path, *overrides: str, **environment: str) -> subprocess.Complete
 
 
 def record(run: Path) -> dict[str, bytes]:
-    """What Hydra recorded of the run."""
+    """Return the files in which Hydra recorded the run."""
     return {path.name: path.read_bytes() for path in (run / ".hydra").iterdir()}
 
 
 @pytest.fixture
 def relative(tiny: list[str], text: Path, tmp_path: Path) -> list[str]:
-    """Overrides of a run in tmp_path/home whose text is my.txt there."""
+    """Return overrides of a run in tmp_path/home whose text is my.txt there."""
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "my.txt").write_bytes(text.read_bytes())
     (tmp_path / "elsewhere").mkdir()
@@ -75,7 +75,7 @@ def test_resumed_from_another_folder_without_callbacks_last(relative: list[str],
     assert sorted(path.name for path in home.iterdir()) == ["my.txt", "out\\b"]
     assert sorted(path.name for path in (tmp_path / "elsewhere").iterdir()) == ["my.txt"]
 
-    # finished: skipped with the same settings, refused with others, and its record is its own
+    # finished: skipped with the same settings, refused with others, and its record is unchanged
     recorded = record(run)
     done = train(home, r"resume=out\b")
     assert done.returncode == 0 and "was finished before, skipped" in done.stdout, done.stdout
@@ -114,7 +114,7 @@ def test_a_run_of_an_earlier_version_is_resumed(relative: list[str], tmp_path: P
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_though_each_epoch_has_a_new_loader(start: Callable[..., Started], tmp_path: Path) -> None:
+def test_ctrl_c_saves_if_each_epoch_has_a_new_loader(start: Callable[..., Started], tmp_path: Path) -> None:
     run = tmp_path / "run"
     one = start(
         "+trainer.reload_dataloaders_every_n_epochs=1",

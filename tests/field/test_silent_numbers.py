@@ -1,4 +1,4 @@
-"""Runs whose numbers used to be wrong without a word: each either has the right ones now, or is refused in one line."""
+"""Runs whose numbers used to be wrong without a warning: now they are right, or the run is refused in one line."""
 
 import csv
 import json
@@ -44,7 +44,7 @@ TINY = (  # a second: bytes, a width of 16, nine validations or fewer
     "threads=1",
     *(f"callbacks.{name}=null" for name in ("projector", "hparams", "layout", "texts", "figures")),
 )
-SPOILT = ("optimizer.lr=3", "optimizer.warmup_fraction=1")  # a rate that climbs and spoils what was learned
+SPOILT = ("optimizer.lr=3", "optimizer.warmup_fraction=1")  # a rate that grows until the model gets worse again
 SCHEME = """
 from dataclasses import dataclass
 from embedlab.positions.base import Scheme
@@ -68,14 +68,14 @@ def write_text(path: Path, seed: int, words: int = 6000) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> list[str]:
-    """Overrides of a tiny run on tmp_path/text.txt."""
+    """Return overrides of a tiny run on tmp_path/text.txt."""
     write_text(tmp_path / "text.txt", 0)
     return [*TINY, f"corpus.path={tmp_path}/text.txt", f"cache_dir={tmp_path}/cache"]
 
 
 @pytest.fixture
 def run(make_config: Callable[..., Config], settings: list[str], tmp_path: Path) -> Run:
-    """run("NAME", "position=none", …): results of a tiny run in tmp_path/NAME."""
+    """Return run("NAME", "position=none", …), which trains a tiny run in tmp_path/NAME and returns its results."""
 
     def start(name: str, *overrides: str) -> dict[str, Any]:
         (tmp_path / name).mkdir(exist_ok=True)
@@ -88,7 +88,7 @@ def run(make_config: Callable[..., Config], settings: list[str], tmp_path: Path)
 
 
 def write_hydra(folder: Path, config: Config) -> None:
-    """The config that Hydra would have written beside the run."""
+    """Write the config as Hydra does beside a run."""
     from dataclasses import asdict
 
     from omegaconf import OmegaConf
@@ -98,7 +98,7 @@ def write_hydra(folder: Path, config: Config) -> None:
 
 
 def validated(folder: Path) -> list[float]:
-    """Every val/loss of metrics.csv."""
+    """Return every val/loss of metrics.csv."""
     with open(folder / "metrics.csv") as file:
         return [float(row["val/loss"]) for row in csv.DictReader(file) if row["val/loss"]]
 
@@ -123,7 +123,7 @@ def test_validation_sums_have_all_their_digits_in_every_precision(run: Run, tmp_
 def test_best_is_the_best_in_half_precision(run: Run, tmp_path: Path) -> None:
     run("run", "trainer.precision=bf16-true", *SPOILT)
     losses = validated(tmp_path / "run")
-    assert losses[-1] > min(losses), "or the last weights would pass for the best"
+    assert losses[-1] > min(losses), "the last weights must not be the best"
     best = torch.load(tmp_path / "run/checkpoints/best.ckpt", weights_only=True)
     assert best["global_step"] == 3 * (1 + int(np.argmin(losses)))
 
@@ -174,13 +174,13 @@ def test_weights_that_another_run_overwrote_are_not_measured(run: Run, tmp_path:
         ("+trainer.max_time=00:01:00:00", "trainer.max_time=00:01:00:00 may end training by the clock"),
     ],
 )
-def test_a_run_that_is_not_what_its_score_seems_says_so(run: Run, tmp_path: Path, override: str, caution: str) -> None:
+def test_settings_that_make_a_score_misleading_warn(run: Run, tmp_path: Path, override: str, caution: str) -> None:
     run("run", override)
     cautions = json.loads((tmp_path / "run" / "results.json").read_text())["cautions"]
     assert any(caution in message for message in cautions), cautions
 
 
-def test_a_debug_run_stands_in_a_row_of_its_own(run: Run, tmp_path: Path) -> None:
+def test_a_debug_run_has_a_separate_row(run: Run, tmp_path: Path) -> None:
     for seed in (1, 2):
         run(f"none{seed}", "position=none", f"seed={seed}")
     run("debug", "position=none", "seed=3", "+trainer.fast_dev_run=true")
@@ -207,7 +207,7 @@ def test_text_that_changed_is_refused_by_resume_and_skip(
         run("run")
     write_text(tmp_path / "text.txt", 0)
     assert run("run")["val"] == results["val"]
-    os.remove(tmp_path / "text.txt")  # nothing to compare, and nothing that would be mixed
+    os.remove(tmp_path / "text.txt")  # nothing to compare with, so nothing is refused
     assert finished_results(tmp_path / "run", config, "remedy") is not None
 
 
@@ -262,7 +262,7 @@ def test_a_scheme_inside_another_and_a_token_table_are_files_too(run: Run, tmp_p
 def test_runs_of_version_0_2_0_are_skipped_and_resumed(
     run: Run, make_config: Callable[..., Config], settings: list[str], tmp_path: Path
 ) -> None:
-    """Their classes lived elsewhere, and they recorded neither files nor which checkpoint was scored."""
+    """Their classes were in other modules, and they recorded neither files nor which checkpoint was scored."""
     results = run("run")
     moved = {
         "embedlab.training.best.Best": "embedlab.callbacks.best.Best",
@@ -295,7 +295,7 @@ def test_runs_of_version_0_2_0_are_skipped_and_resumed(
 
 
 @pytest.mark.slow
-def test_a_sweep_after_an_edit_says_so_in_one_line_for_each_job(settings: list[str], tmp_path: Path) -> None:
+def test_a_sweep_after_an_edit_gives_one_line_for_each_job(settings: list[str], tmp_path: Path) -> None:
     command = [sys.executable, "train.py", "-m", *settings, f"output_dir={tmp_path}", "position=none", "seed=1,2"]
 
     def sweep() -> subprocess.CompletedProcess[str]:

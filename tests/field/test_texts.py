@@ -1,4 +1,4 @@
-"""Texts of every kind that people train on, schemes at odd shapes: tried, right, and to stay so."""
+"""Texts of every kind that people train on, and schemes at odd shapes. All were right when first tried."""
 
 import codecs
 import gzip
@@ -32,7 +32,7 @@ PATHOLOGICAL = {
     "no blank": "位置编码" * 20_000,
     "emoji": "👩‍👩‍👧‍👦" * 5_000,
     "combining": "e" + "\u0301" * 50_000,
-    "marks of ends": "<|endoftext|>" * 5_000,
+    "end-of-text marks": "<|endoftext|>" * 5_000,
     "digits": "0123456789" * 10_000,
     "quotes": "'s't're've'm'll'd" * 5_000,
     "controls": "".join(map(chr, range(1, 32))) * 2_000,
@@ -73,7 +73,7 @@ CHARACTERS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters
 @given(st.lists(st.binary(max_size=30).map(lambda b: b.hex()), min_size=1, max_size=5))
 @settings(max_examples=50)
 def test_gz_files_of_several_members(tmp_path_factory: pytest.TempPathFactory, parts: list[str]) -> None:
-    """`cat a.gz b.gz` and parallel packers write several members, some of them empty."""
+    """`cat a.gz b.gz` and parallel compressors write several members, some of them empty."""
     path = tmp_path_factory.mktemp("gz") / "a.txt.gz"
     path.write_bytes(b"".join(gzip.compress(part.encode()) for part in parts))
     assert "".join(texts_of(path)) == "".join(parts)
@@ -91,7 +91,7 @@ def test_a_gz_member_cut_inside_a_letter(tmp_path: Path) -> None:
 def test_newlines_and_marks_change_nothing(
     tmp_path_factory: pytest.TempPathFactory, text: str, newline: str, marked: bool, packed: bool
 ) -> None:
-    """The same text by any system's editor, with a byte order mark or without, plain or packed."""
+    """A text is the same with the newlines of any system, with or without a byte order mark, plain or compressed."""
     plain = io.StringIO(text, newline=None).read().removeprefix("\ufeff")  # every newline as \n
     data = (codecs.BOM_UTF8 if marked else b"") + plain.replace("\n", newline).encode()
     path = tmp_path_factory.mktemp("text") / ("a.txt.gz" if packed else "a.txt")
@@ -99,7 +99,7 @@ def test_newlines_and_marks_change_nothing(
     assert "".join(texts_of(path)) == (plain if marked else plain.removeprefix("\ufeff"))
 
 
-@pytest.mark.parametrize("name", ["one letter", "newlines", "one word", "no blank", "combining", "marks of ends"])
+@pytest.mark.parametrize("name", ["one letter", "newlines", "one word", "no blank", "combining", "end-of-text marks"])
 def test_a_pathological_corpus_is_divided_without_loss(tokenizer: Tokenizer, tmp_path: Path, name: str) -> None:
     path = tmp_path / "a.txt"
     path.write_text(PATHOLOGICAL[name], encoding="utf-8", newline="")
@@ -125,7 +125,7 @@ SHAPES = [  # embedding_dim, n_heads, context_length, tokens given
 @pytest.mark.parametrize(("D", "H", "L", "T"), SHAPES)
 @pytest.mark.parametrize("name", positions.names())
 def test_schemes_at_odd_shapes(name: str, D: int, H: int, L: int, T: int) -> None:
-    """Finite, of the right shape, causal, and with gradients; one head, one token, odd lengths, narrow heads."""
+    """Outputs are finite, causal, of the right shape and have gradients, for one head, one token, odd lengths."""
     torch.manual_seed(0)
     scheme = positions.build(name, embedding_dim=D, n_heads=H, n_layers=1, context_length=L)
     x = torch.randn(2, T, D, requires_grad=True)
@@ -140,7 +140,7 @@ def test_schemes_at_odd_shapes(name: str, D: int, H: int, L: int, T: int) -> Non
 
 
 def mixed(scheme: Any, x: Tensor, H: int) -> Tensor:
-    """Embedded and attended to: (B, H, T, K)."""
+    """Embed and attend; return (B, H, T, K)."""
     B, T, D = x.shape
     h = scheme.embed(x, square(torch.arange(T)))
     q = k = v = h.view(B, T, H, D // H).transpose(1, 2)

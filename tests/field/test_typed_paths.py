@@ -1,4 +1,4 @@
-"""Paths as people type them: ~ where the shell leaves it, letters of any alphabet, blanks and brackets."""
+"""Paths as people type them: ~ that the shell does not expand, letters of any alphabet, blanks and brackets."""
 
 import os
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from tests.compare import synthetic
 from tests.field.shell import command, said, succeeded, train, write_text
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
-# what a file may be named; Hydra's own marks of lists, quotes and interpolations have their own meaning
+# names of files; the characters of Hydra's lists, quotes and interpolations keep Hydra's meaning
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="[]{},'\"\\"), min_size=1)
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
@@ -32,7 +32,7 @@ PLAIN = st.recursive(
 
 
 def value_of(argument: str) -> Any:
-    """What OmegaConf holds after Hydra has read the override."""
+    """Return what OmegaConf holds after Hydra has read the override."""
     found = OverridesParser.create().parse_override(argument).value()
     return OmegaConf.to_container(OmegaConf.create({"x": found}), resolve=True)["x"]
 
@@ -67,7 +67,7 @@ def test_names_in_a_list_need_no_quotes(names: list[str]) -> None:
 
 
 @given(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S", "Zs"])))
-def test_what_hydra_reads_stays_as_it_is(text: str) -> None:
+def test_values_that_hydra_can_read_are_unchanged(text: str) -> None:
     argument = f"corpus.path={text}"
     assert quote_values([argument]) == [argument] or not is_parsable(argument)
 
@@ -94,7 +94,7 @@ def test_what_people_type(typed: str, meant: Any) -> None:
 
 
 @pytest.mark.parametrize("mistake", ["data.stride=[1", "foo bar", "seed=range(1,é", "x={a: é", "=é"])
-def test_what_no_quotes_would_mend_is_left_to_hydra(mistake: str) -> None:
+def test_mistakes_that_quotes_cannot_fix_are_left_to_hydra(mistake: str) -> None:
     assert quote_values([mistake]) == [mistake]
 
 
@@ -138,7 +138,7 @@ def test_settings_that_refer_to_a_path_follow_it(
     assert config.logger["mlflow"]["tracking_uri"] == "sqlite:////home/me/out/mlflow.db"
 
 
-def test_a_scheme_of_ones_own_in_the_home_folder(
+def test_a_users_scheme_in_the_home_folder(
     make_config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -157,7 +157,7 @@ def test_an_unknown_home_folder_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp
     ):
         expand_user(path, "cache_dir")
     (tmp_path / path).mkdir(parents=True)
-    assert expand_user(path, "cache_dir") == path  # a folder may be named so
+    assert expand_user(path, "cache_dir") == path  # a folder may have this name
 
 
 def test_the_arguments_of_other_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +173,7 @@ def test_the_arguments_of_other_commands(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.slow
 def test_a_whole_run_by_home_and_other_alphabets(tmp_path: Path) -> None:
-    """The home folder is the working folder, so that a folder named ~ would show."""
+    """The home folder is the working folder, so that a folder named ~ would be seen."""
     write_text(tmp_path / "données" / "té.txt")
     write_text(tmp_path / "d" / "t.txt")
     paths = ["corpus.path=[données/té.txt,~/d/*.txt]", "cache_dir='~/cache'"]

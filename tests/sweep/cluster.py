@@ -1,4 +1,4 @@
-"""A Slurm cluster of one node, this machine: its daemons as own processes, on own ports, in an own folder."""
+"""Run a Slurm cluster of one node, this machine: its daemons are child processes on free ports, in their own folder."""
 
 import os
 import shutil
@@ -40,7 +40,7 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE
 
 
 def why_not() -> str | None:
-    """What this machine lacks to run a cluster; None where it lacks nothing."""
+    """Return what this machine lacks to run a cluster; None if it lacks nothing."""
     if missing := [program for program in PROGRAMS if shutil.which(program, path=PLACES) is None]:
         return f"no {missing[0]} here: apt-get install slurm-wlm munge"
     return None if os.getuid() == 0 else "slurmd needs root"
@@ -48,7 +48,7 @@ def why_not() -> str | None:
 
 @contextmanager
 def running_cluster(folder: Path) -> Iterator[dict[str, str]]:
-    """The environment that Slurm's commands need to reach it; it ends with the context, its jobs before it."""
+    """Start the cluster and yield the environment of Slurm's commands; at the end, cancel its jobs and stop it."""
     for name in ("state", "spool"):
         (folder / name).mkdir()
     config = folder / "slurm.conf"
@@ -82,7 +82,7 @@ def running_cluster(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def until(condition: Callable[[], object], seconds: float, logs: Path | None = None) -> None:
-    """Wait for it; TimeoutError with the ends of the logs where it does not come."""
+    """Wait until the condition holds. Raises TimeoutError, with the ends of the logs, after `seconds`."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

@@ -1,4 +1,4 @@
-"""The quick way to a job's config gives what Hydra's own gives."""
+"""Our quick composition of a job's config gives the same as Hydra's."""
 
 from collections.abc import Iterator
 

@@ -14,7 +14,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
     [
         ("position=none,rotary,rotry", "error: position=rotry is unknown"),
         ("sed=1,2", "error: sed=1 names no setting"),
-        ("seed=1,x", "error: seed=x cannot be set"),
+        ("seed=1,x", "error: seed=x cannot be used: give a whole number"),
         ("hydra.launcher.n_jobs=0", "error: hydra.launcher.n_jobs=0 runs no job"),
         ("hydra.launcher.n_jobs=-1", "error: hydra.launcher.n_jobs=-1 runs no job"),
         ("hydra.launcher.n_jobs=many", "error: hydra.launcher.n_jobs=many runs no job"),

@@ -16,7 +16,7 @@ def points(params: list[str], arguments: list[str], instead: dict[str, dict[str,
     return expand_points(OverridesParser.create(), params, arguments, instead or {})
 
 
-def test_every_combination_and_the_command_line_outranks() -> None:
+def test_every_combination_and_the_command_line_comes_first() -> None:
     assert points(["seed=1,2"], ["position=none,t5"]) == [
         ["seed=1", "position=none"],
         ["seed=1", "position=t5"],
@@ -40,7 +40,7 @@ def test_another_budget_of_the_same_size() -> None:
     }
 
 
-def test_what_the_command_line_sets_stays() -> None:
+def test_values_of_the_command_line_are_kept() -> None:
     found = points(RATES, ["optimizer.lr=5", "seed=1"], INSTEAD)
     assert sorted(found) == [
         ["position=none", "optimizer.lr=5", "seed=1"],
@@ -53,6 +53,6 @@ def test_what_the_command_line_sets_stays() -> None:
 
 
 @pytest.mark.parametrize("instead", ["t5", ["t5"], {"position=t5": "position.scale=8"}])
-def test_another_form_is_reported(instead: Any) -> None:
+def test_a_value_of_another_form_is_reported(instead: Any) -> None:
     with pytest.raises(UserError, match=r"hydra\.sweeper\.instead=.* is not a mapping of mappings"):
         points(RATES, [], instead)

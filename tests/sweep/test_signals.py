@@ -11,7 +11,7 @@ from tests.commands import run_undisturbed
 from tests.started import Started, count_progress_lines, last_step
 from tests.training.resume.test_kill import bits
 
-SECONDS = 20  # from the signal until nothing is left; it takes 1 to 3 where the machine is free
+SECONDS = 20  # from the signal until no process is left; it takes 1 to 3 on an idle machine
 SWEEP = (
     "-m",
     "seed=1,2",
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def left_alone(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Bits of the sweep that nobody stopped."""
+    """Return the bits of a sweep that was not stopped."""
     jobs = run_undisturbed([*tiny, *SWEEP], tmp_path_factory.mktemp("left_alone"))
     return {seed: bits(jobs / seed) for seed in "12"}
 
@@ -39,7 +39,7 @@ def left_alone(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> dic
         (2, "12", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]),
     ],
 )
-def test_a_stopped_sweep_saves_leaves_nothing_and_goes_on(
+def test_a_stopped_sweep_saves_leaves_no_process_and_resumes(
     start: Callable[..., Started],
     left_alone: dict[str, Any],
     tmp_path: Path,
@@ -47,7 +47,7 @@ def test_a_stopped_sweep_saves_leaves_nothing_and_goes_on(
     at_once: str,
     stops: list[signal.Signals],
 ) -> None:
-    """at_once: the seeds whose jobs run beside one another."""
+    """`at_once` holds the seeds whose jobs run at the same time."""
     arguments = (*SWEEP, f"hydra.launcher.n_jobs={n_jobs}")
     running = [tmp_path / "sweeps" / "default" / seed for seed in at_once]
     for number in stops:

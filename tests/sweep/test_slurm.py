@@ -1,4 +1,4 @@
-"""`hydra/launcher=slurm` against a real Slurm, on this machine."""
+"""`hydra/launcher=slurm` with a real Slurm, on this machine."""
 
 import re
 import signal
@@ -23,7 +23,7 @@ Start = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
-    """slurm("squeue", …): what a command of Slurm's says; every process started meanwhile reaches the cluster."""
+    """Return slurm("squeue", …), which runs a command of Slurm; processes that tests start also reach the cluster."""
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     if reason := why_not():
         pytest.skip(reason)
@@ -35,7 +35,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
 
 @pytest.fixture
 def start(command: Command) -> Iterator[Start]:
-    """As `run`, but gives the process back at once."""
+    """Return start("-m", …), which is like `run` but returns the running process."""
     with ExitStack() as ending:
 
         def start(*arguments: str) -> subprocess.Popen[str]:
@@ -50,12 +50,12 @@ def start(command: Command) -> Iterator[Start]:
 
 
 def ever(slurm: Slurm) -> list[str]:
-    """All jobs that were submitted."""
+    """Return the ids of all submitted jobs."""
     return slurm("squeue", "--noheader", "--array", "--states=all", "--format=%i").split()
 
 
 def logs(top: Path, sweep: str = "default") -> str:
-    """What a sweep's jobs say."""
+    """Return the logs of a sweep's jobs, one after another."""
     return "".join(path.read_text() for path in top.glob(f"sweeps/{sweep}/*/train.log"))
 
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 def folders(top: Path, sweep: str = "default") -> dict[str, Path]:
-    """Job folders of a sweep by their seed."""
+    """Return the job folders of a sweep by their seed."""
     found = {}
     for path in (top / "sweeps" / sweep).glob("*/.hydra/config.yaml"):
         line = next(line for line in path.read_text().splitlines() if line.startswith("seed:"))
@@ -34,7 +34,7 @@ def weights(folder: Path) -> str:
 
 
 def trained(folder: Path) -> int:
-    """How many times training began in the folder."""
+    """Return how many times training started in the folder."""
     return (folder / "train.log").read_text().count("position learned: ")
 
 
@@ -81,11 +81,11 @@ def test_two_commands_and_a_kill_train_each_job_once(command: Command, run: Run,
     jobs = folders(tmp_path)
     assert sorted(jobs) == ["1", "2", "3", "4"]
     assert sum(map(trained, jobs.values())) <= 4 + n_jobs, output  # the killed command's jobs were resumed once
-    going_on = [path for path in jobs.values() if "resuming from step" in (path / "train.log").read_text()]
-    assert len(going_on) <= n_jobs
+    resumed = [path for path in jobs.values() if "resuming from step" in (path / "train.log").read_text()]
+    assert len(resumed) <= n_jobs
 
 
-def test_signals_end_at_a_step_and_resume_goes_on(command: Command, run: Run, tmp_path: Path) -> None:
+def test_signals_end_a_run_after_a_step_and_it_resumes(command: Command, run: Run, tmp_path: Path) -> None:
     arguments = ("trainer.max_steps=200", "trainer.val_check_interval=50")
     whole = tmp_path / "whole"
     assert run(*arguments, f"hydra.run.dir={whole}").returncode == 0

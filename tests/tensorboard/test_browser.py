@@ -27,7 +27,7 @@ SMALL = ["corpus=files", "corpus.path=text.txt", "tokenizer=bytes", "model.n_hea
 
 
 def train(folder: Path, *overrides: str) -> subprocess.Popen[bytes]:
-    """A run of the command, started in `folder`; some English stands in text.txt there."""
+    """Run the command in `folder`, where text.txt holds some English."""
     (folder / "text.txt").write_text((ROOT / "embedlab" / "positions" / "__init__.py").read_text() * 4)
     environment = os.environ | {"EMBEDLAB_CACHE": str(folder / "cache")}
     with (folder / "out.txt").open("ab") as out:
@@ -41,12 +41,12 @@ def finish(folder: Path, *overrides: str) -> Path:
 
 
 def errors(frame: object) -> list[str]:
-    """What the page's error dialog says."""
+    """Return the text of the page's error dialog."""
     return [message.inner_text() for message in frame.query_selector_all(".notify-msg.error")]
 
 
 def test_default_run_in_the_projector(tmp_path: Path) -> None:
-    """The default run, cut to two steps: its tables are as large as ever."""
+    """This is the default run with two steps; its tables have their full size."""
     outputs = finish(tmp_path, "trainer.max_steps=2", "data.max_eval_tokens=512", "evaluation.max_tokens=512")
     (checkpoint,) = outputs.glob("**/last.ckpt")
     weight = torch.load(checkpoint, weights_only=True)["state_dict"]["model.tokens.weight"].numpy()
@@ -76,12 +76,12 @@ def test_default_run_in_the_projector(tmp_path: Path) -> None:
     assert counts == (len(rows), 200) == tuple(shape)
     assert len(rows) > 5000  # distinct tokens of the default corpus
 
-    # each label is the text of its own row's token, and stands for it alone
+    # each label is the text of its row's token, and no other row has it
     assert [row["token"] for row in rows] == [token_labels.token_label(tokenizer, row["id"]) for row in rows]
     assert [token_labels.raw(row["token"]) for row in rows] == [tokenizer.token_bytes(row["id"]) for row in rows]
     assert len({row["token"] for row in rows}) == len(rows)
 
-    # each row's vector is that token's own, turned: the same turn takes all rows of the checkpoint there
+    # each row's vector is that token's, rotated: one rotation maps all rows of the checkpoint to the shown ones
     table, shown = weight[[row["id"] for row in rows]], np.array(numbers, dtype=np.float32).reshape(shape)
     turn = np.linalg.lstsq(table, shown, rcond=None)[0]
     np.testing.assert_allclose(table @ turn, shown, atol=1e-4 * np.abs(shown).max())
@@ -120,7 +120,7 @@ def test_sweep_in_hparams_with_a_killed_run(tmp_path: Path) -> None:
 
 
 def hparams_table(page: object, n_rows: int) -> list[list[str]]:
-    """Heading and rows of the table view, once it has that many rows."""
+    """Return the heading and the rows of the table view, once it has that many rows."""
     lines = page.evaluate(
         """() => {
           const find = (root) => [...root.querySelectorAll('*')].flatMap((element) =>

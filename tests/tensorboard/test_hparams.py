@@ -1,4 +1,4 @@
-"""The HParams table as TensorBoard's own plugin makes it, without a browser."""
+"""The HParams table as TensorBoard's plugin makes it, without a browser."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -16,7 +16,7 @@ from embedlab.config.tree import Config
 from embedlab.tensorboard.hparams import HParams, hyperparameters
 
 
-def test_same_keys_and_types_whatever_the_scheme(make_config: Callable[..., Config]) -> None:
+def test_keys_and_types_are_the_same_for_every_scheme(make_config: Callable[..., Config]) -> None:
     tables = {name: hyperparameters(make_config(f"position={name}", "model.n_heads=2")) for name in positions.names()}
     kinds = [{key: type(value) for key, value in table.items()} for table in tables.values()]
     assert all(kind == kinds[0] for kind in kinds)

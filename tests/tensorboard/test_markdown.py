@@ -1,4 +1,4 @@
-"""Markdown through the very library that TensorBoard's Text tab uses."""
+"""Markdown as TensorBoard's Text tab shows it: with the same library."""
 
 from html.parser import HTMLParser
 
@@ -33,11 +33,11 @@ class Cells(HTMLParser):
 
 
 @given(st.lists(TEXT, min_size=4, max_size=4))
-def test_any_text_stands_in_its_own_cell(texts: list[str]) -> None:
+def test_any_text_fits_in_one_cell(texts: list[str]) -> None:
     page = Cells(markdown_to_safe_html(table(("one", "two"), [texts[:2], texts[2:]])))
     assert page.cells == ["one", "two", *texts]
 
 
-def test_code_is_shown_letter_by_letter() -> None:
+def test_code_is_shown_as_it_is() -> None:
     text = "model:\n  name: '*a* <b> `c` |d|'"
     assert Cells(markdown_to_safe_html(code(text))).text.strip() == text

@@ -1,4 +1,4 @@
-"""The projector's callback in a real Trainer, around a model that only has what it looks at."""
+"""The projector's callback in a real Trainer, with a model that has only the parts that it reads."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -67,15 +67,15 @@ def test_snapshots_at_start_chosen_steps_and_end(tmp_path: Path) -> None:
     for name in snapshots:
         folder = tmp_path / "tensorboard" / "projector" / name
         lines = (folder / "0.tsv").read_text().splitlines()
-        assert [line.split("\t")[0] for line in lines] == ["token", "a", "b", "r", "c", "d"]  # by falling count
+        assert [line.split("\t")[0] for line in lines] == ["token", "a", "b", "r", "c", "d"]  # by count, highest first
         assert lines[0].endswith("neighbours") == (name != "start")
         assert "positions" in (folder / "projector_config.pbtxt").read_text()
     tables = [(tmp_path / "tensorboard" / "projector" / name / "0.f32").read_bytes() for name in snapshots]
-    assert len(set(tables)) == 1  # the loader's tokens 0 … 11 are none of these, so the rows stay
+    assert len(set(tables)) == 1  # the loader's tokens are 0 … 11, so these rows are not trained
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers.*")
-def test_a_snapshot_that_cannot_be_written_ends_no_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_training_continues_if_a_snapshot_cannot_be_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "tensorboard").write_text("a file in the way")
     fit(tmp_path, Projector(**SETTINGS))
     assert "Projector.on_train_start failed" in caplog.text

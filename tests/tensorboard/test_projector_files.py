@@ -1,4 +1,4 @@
-"""Snapshots as TensorBoard's own projector plugin reads them."""
+"""Snapshots as TensorBoard's projector plugin reads them."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ from embedlab.tensorboard.projector_files import MOST_DIMENSIONS, Scatter, Table
 
 
 class Server:
-    """TensorBoard's projector plugin over a folder, in this process."""
+    """TensorBoard's projector plugin for a folder, in this process."""
 
     def __init__(self, logdir: Path) -> None:
         self.logdir = logdir
@@ -49,7 +49,7 @@ def random(rows: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(rows, width)).astype(np.float32)
 
 
-def test_served_as_written(tmp_path: Path) -> None:
+def test_the_server_sends_what_was_written(tmp_path: Path) -> None:
     vectors = random(50, 8)
     write_snapshot(tmp_path / "run" / "step_0", [table(vectors)])
     server = Server(tmp_path)
@@ -61,7 +61,7 @@ def test_served_as_written(tmp_path: Path) -> None:
     assert rows == ["token\trank", *(f"t{i}\t{i}" for i in range(50)), ""]
 
 
-def test_a_later_snapshot_is_found_by_a_server_that_runs(tmp_path: Path) -> None:
+def test_a_running_server_finds_a_later_snapshot(tmp_path: Path) -> None:
     server = Server(tmp_path)
     assert server.runs() == []
     for step in range(2):
@@ -87,7 +87,7 @@ def test_a_bad_table_breaks_nothing(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         written = write_snapshot(tmp_path / "s", [table(vectors), table(random(9, 4), "good", views=False)])
-    messages = list(caplog.messages)  # TensorBoard's server has more to say, where a test before has left INFO on
+    messages = list(caplog.messages)  # TensorBoard's server logs more if an earlier test left INFO on
     assert [t.name for t in written][-1] == "good"
     tensors = Server(tmp_path).tensors("s")
     assert list(tensors) == [t.name for t in written]
@@ -96,12 +96,12 @@ def test_a_bad_table_breaks_nothing(
     assert warning is None or warning in messages[0]
 
 
-def test_nothing_to_show_leaves_no_run(tmp_path: Path) -> None:
+def test_no_tables_make_no_folder(tmp_path: Path) -> None:
     assert write_snapshot(tmp_path / "s", [table(np.ones((1, 4)))]) == []
     assert Server(tmp_path).runs() == []
 
 
-def test_written_again_replaces(tmp_path: Path) -> None:
+def test_a_second_snapshot_replaces_the_first(tmp_path: Path) -> None:
     for size in (9, 7):
         write_snapshot(tmp_path / "s", [table(random(size, 4))])
     assert Server(tmp_path).tensors("s")["tokens"].shape == (7, 4)
@@ -109,7 +109,7 @@ def test_written_again_replaces(tmp_path: Path) -> None:
     assert not [*tmp_path.glob("s/.*")]
 
 
-def test_reduced_keeps_dot_products_and_says_what_it_keeps() -> None:
+def test_reduced_keeps_dot_products_and_returns_the_share_it_keeps() -> None:
     basis = np.linalg.qr(random(300, 300))[0][:, :150]  # 150 directions in 300 dimensions: nothing may be lost
     vectors = random(400, 150) @ basis.T + 3 * basis[:, 0]
     small = reduce_width(table(vectors), Scatter.of(vectors))

@@ -1,4 +1,4 @@
-"""What the projector is given, against sums and loops done by hand."""
+"""The projector's tables, compared with sums and loops written by hand."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ WORDS = [b" the", b" cat", b"s", b"42", b"<|endoftext|>"]
 
 
 class Words:
-    """A tokenizer of five tokens."""
+    """Return a tokenizer of five tokens."""
 
     def token_bytes(self, token: int) -> bytes:
         return WORDS[token]
@@ -27,7 +27,7 @@ def scheme(name: str, **settings: object) -> Scheme:
     return positions.build(name, embedding_dim=8, n_heads=2, n_layers=2, context_length=6, **settings)
 
 
-def test_token_table_rows_go_with_their_labels() -> None:
+def test_token_table_rows_match_their_labels() -> None:
     weight = torch.eye(5)
     weight[1] += 0.5 * weight[3]  # " cat" and "42" are neighbours
     ids = np.array([1, 3, 4])
@@ -56,7 +56,7 @@ def test_positions_in_a_line(name: str) -> None:
     torch.testing.assert_close(torch.from_numpy(table.vectors), added[0].detach())
     assert list(table.columns[NEXT_POINT]) == [1, 2, 3, 4, 5, ""]
     assert table.columns["row"][5] == "position 5"
-    assert snapshot_tables.relative_table(made) is None  # it would be the same points again
+    assert snapshot_tables.relative_table(made) is None  # it would show the same points a second time
 
 
 def test_sums() -> None:

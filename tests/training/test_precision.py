@@ -1,6 +1,7 @@
 """Half precision: a missing kernel is a one-line error; evaluation is in float32."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,3 +69,36 @@ def test_sums_are_on_the_cpu_if_the_device_has_no_float64(
     monkeypatch.setattr(LanguageModule, "device", torch.device("mps"))
     module.on_validation_epoch_start()
     assert (module.validation_sums.device.type, module.validation_sums.dtype) == ("cpu", torch.float64)
+
+
+class OnMps(torch.Tensor):
+    """A tensor on a device without float64, as MPS: what would be float64 there raises."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.Tensor.to and args[1:] == (torch.device("cpu"),):
+            return args[0].as_subclass(torch.Tensor)
+        result = super().__torch_function__(func, types, args, kwargs or {})
+        if isinstance(result, torch.Tensor) and result.dtype == torch.float64:
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64")
+        return result
+
+
+def test_validation_sums_are_float64_on_the_cpu_for_a_device_without(
+    make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths = np.ones(256, dtype=np.int64)
+    module = LanguageModule(make_config("tokenizer=bytes", "model.embedding_dim=8", "model.n_heads=2"), lengths)
+    losses = torch.full((2, 4), 1.5).as_subclass(OnMps)
+    with pytest.raises(TypeError, match="MPS"):
+        losses.double()
+    monkeypatch.setattr(LanguageModule, "device", torch.device("mps"))
+    monkeypatch.setattr(module.model, "losses", lambda inputs, targets: losses)
+    module.byte_lengths = module.byte_lengths.as_subclass(OnMps)
+    module.on_validation_epoch_start()
+    assert module.validation_sums.device.type == "cpu"
+    targets = torch.zeros(2, 4, dtype=torch.int64).as_subclass(OnMps)
+    for _ in range(3):
+        module.validation_step((targets, targets), 0)
+    assert module.validation_sums.dtype == torch.float64
+    assert module.validation_sums.tolist() == [36.0, 24.0, 24.0]

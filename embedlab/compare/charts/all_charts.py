@@ -41,7 +41,7 @@ def _all(drawing: Drawing) -> Iterator[Chart]:
         unit,
         "position, counted from 1",
         mean_curves.by_position(metric),
-        "The first tokens see little context, so their loss is high. " + RANGE,
+        "The first tokens see little context, so their loss is high. Later positions are averaged in bins. " + RANGE,
     )
     missing = [f"{name}: {why}" for name, why in mean_curves.find_undefined(drawing.drawn).items()]
     gaps = ("No number: " + "; ".join(missing[:6]) + ". ") if missing else ""
@@ -75,13 +75,7 @@ def _all(drawing: Drawing) -> Iterator[Chart]:
         kind="names",
     )
     yield from scatter(drawing, "parameters", "Quality against parameters", "parameters", ("parameters", "total"))
-    yield from scatter(
-        drawing,
-        "cost",
-        "Quality against training speed",
-        "training tokens per second, more is cheaper",
-        ("tokens_per_second",),
-    )
+    yield from scatter(drawing, "pareto", "Quality against training time", "seconds of training", ("train_seconds",))
     for key in drawing.comparison.by:
         yield from sweep(drawing, key)
     yield from draw_learning_rates(drawing)

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from embedlab.compare.charts import mean_curves
-from embedlab.compare.charts.frame import Chart, finish
+from embedlab.compare.charts.clipping import Drawn
+from embedlab.compare.charts.frame import Chart, Entry, finish, tag
 from embedlab.compare.charts.style import Style
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.metrics import Metric
@@ -59,9 +60,14 @@ class Drawing:
         """`higher` or `lower`."""
         return "higher" if self.metric.higher_is_better else "lower"
 
-    def named(self, keys: Iterable[tuple[str, str]]) -> list[tuple[str, Style]]:
-        """Return legend entries for those (name, scheme) pairs whose scheme has a colour."""
-        return [(name, self.styles[key]) for name, key in keys if self.styles[key].named]
+    def entries(self, keys: Iterable[tuple[str, str]]) -> list[Entry]:
+        """Return the series of these (name, scheme) pairs, those whose scheme has a colour first."""
+        found = [Entry(name, self.styles[key], self.series(key)) for name, key in keys]
+        return sorted(found, key=lambda entry: not entry.style.named)
+
+    def series(self, key: str) -> int:
+        """Return the number of a scheme, the same in every chart."""
+        return list(self.styles).index(key)
 
     def names(self, rows: Sequence[Row]) -> tuple[dict[str, str], str]:
         """Return {row label: name in the legend} and a sentence on what all rows share.
@@ -79,10 +85,16 @@ class Drawing:
         """Draw one scheme's line with its band."""
         style = self.styles[key]
         if style.named and drawn.low != drawn.high:
-            axes.fill_between(xs, drawn.low, drawn.high, color=style.colour, alpha=0.15, linewidth=0)
+            band = axes.fill_between(xs, drawn.low, drawn.high, color=style.colour, alpha=0.15, linewidth=0)
+            tag(band, self.series(key), axes)
         drawn_as: dict[str, Any] = {"linestyle": style.dash, "linewidth": 1.7 if style.named else 0.8}
-        axes.plot(xs, drawn.y, color=style.colour, marker=style.marker if dots else None, **drawn_as)
+        (curve,) = axes.plot(xs, drawn.y, color=style.colour, marker=style.marker if dots else None, **drawn_as)
+        tag(curve, self.series(key), axes)
 
-    def finish(self, name: str, title: str, about: str, figure: Figure) -> Chart:
+    def mark(self, name: str, key: str, x: Sequence[float], y: Sequence[float]) -> Drawn:
+        """Return what `clip_y` must know of a line or a point."""
+        return Drawn(name, self.styles[key].colour, self.series(key), x, y)
+
+    def finish(self, name: str, title: str, about: str, figure: Figure, entries: Sequence[Entry] = ()) -> Chart:
         """Render the chart under this group's prefix."""
-        return finish(self.prefix + name, title, about, figure)
+        return finish(self.prefix + name, title, about, figure, entries)

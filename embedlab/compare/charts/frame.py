@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from embedlab.compare.charts.style import AXIS, GRID, INK, PAPER, Style
 
@@ -55,14 +55,28 @@ RC: dict[Any, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of a legend; `series` is the number of its scheme, which marks all its parts in the SVG."""
+
+    name: str
+    style: Style
+    series: int
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
-    """A rendered chart: `name` is the name of its files, `about` its sentence in the report."""
+    """A rendered chart: `name` is the name of its files, `about` its sentence in the report.
+
+    `entries` are its series, those too that its drawn legend (the lowest `legend_inches`) has no space for.
+    """
 
     name: str
     title: str
     about: str
     svg: str
     png: bytes
+    entries: tuple[Entry, ...] = ()
+    legend_inches: float = 0.0
 
 
 @contextmanager
@@ -73,16 +87,26 @@ def chart_settings() -> Iterator[None]:
         yield
 
 
-def frame(title: str, unit: str, x: str, keys: int, columns: int, plot: float = PLOT) -> tuple[Figure, Axes]:
-    """Make a figure with title, unit, one axes with its x label, and space for `keys` legend entries below."""
-    rows = -(-keys // columns)
-    below = FOOT + (rows * KEY + 0.08 if rows else 0)
+def frame(title: str, unit: str, x: str, entries: Sequence[Entry], plot: float = PLOT) -> tuple[Figure, Axes]:
+    """Make a figure with title, unit, one axes with its x label, and space for the legend below."""
+    below = FOOT + legend_inches(entries)
     figure = Figure(figsize=(WIDTH, HEAD + plot + below))
     height = HEAD + plot + below
     axes = figure.add_axes((0.52 / WIDTH, below / height, (WIDTH - 0.68) / WIDTH, plot / height))
     heading(figure, title, unit)
     axes.set_xlabel(x, labelpad=2)
     return figure, axes
+
+
+def legend_inches(entries: Sequence[Entry]) -> float:
+    """Return the height of the legend, which has the entries with a colour."""
+    named = [entry.name for entry in entries if entry.style.named]
+    return -(-len(named) // columns_for(named)) * KEY + 0.08 if named else 0.0
+
+
+def tag(artist: Artist, series: int, axes: Axes) -> None:
+    """Mark a part of a series, so that the report can isolate it."""
+    artist.set_gid(f"series-{series}-{len(axes.get_children())}")
 
 
 def heading(figure: Figure, title: str, unit: str) -> None:
@@ -92,17 +116,19 @@ def heading(figure: Figure, title: str, unit: str) -> None:
     figure.text(0.12 / WIDTH, 1 - 0.41 / height, unit, fontsize=8.5, va="center", color=AXIS[0])
 
 
-def legend(figure: Figure, entries: Sequence[tuple[str, Style]], columns: int) -> None:
-    """Write the names below the axes, in the given order."""
-    if not entries:
+def legend(figure: Figure, entries: Sequence[Entry]) -> None:
+    """Write the names of the coloured series below the axes, in the given order."""
+    named = [entry for entry in entries if entry.style.named]
+    if not named:
         return
-    handles = [Line2D([], [], color=style.colour, linestyle=style.dash, marker=style.marker) for _, style in entries]
+    styles = [entry.style for entry in named]
+    handles = [Line2D([], [], color=style.colour, linestyle=style.dash, marker=style.marker) for style in styles]
     figure.legend(
         handles,
-        [label(name) for name, _ in entries],
+        [label(entry.name) for entry in named],
         loc="lower left",
         bbox_to_anchor=(0.01, 0),
-        ncols=columns,
+        ncols=columns_for([entry.name for entry in named]),
         frameon=False,
         fontsize=8.5,
         handlelength=2.2,
@@ -125,58 +151,11 @@ def columns_for(names: Sequence[str]) -> int:
     return 3 if longest <= 13 else 2 if longest <= 24 else 1
 
 
-def scale_x(axes: Axes, values: Sequence[float]) -> None:
-    """Put ticks at the values themselves, on a log axis where they span 8-fold or more (lengths, widths, rates)."""
-    there = sorted(set(values))
-    if there and there[0] > 0 and there[-1] / there[0] >= 8:
-        axes.set_xscale("log", base=2 if there[-1] / there[0] < 4096 else 10)
-        if len(there) <= 8:
-            axes.set_xticks(there)
-        axes.xaxis.set_minor_locator(NullLocator())
-    elif len(there) <= 6:
-        axes.set_xticks(there)
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.xaxis.set_major_formatter(FuncFormatter(format_tick))
-
-
-def spread_x(axes: Axes, values: Sequence[float]) -> None:
-    """Put round ticks, on a log axis where the values span more than 8-fold (counts, speeds)."""
-    if min(values) > 0 and max(values) / min(values) > 8:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(
-            LogLocator(subs=(1, 2, 5) if max(values) / min(values) < 200 else (1,), numticks=6)
-        )
-        axes.xaxis.set_minor_locator(NullLocator())
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.xaxis.set_major_formatter(FuncFormatter(format_tick))
-
-
-def scale_y(axes: Axes, values: Sequence[float], linear: bool = False) -> None:
-    """Use a log axis where one exploding line would flatten all others, unless `linear` (0 has a meaning)."""
-    if not linear and values and min(values) > 0 and max(values) / min(values) > 8:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
-        axes.yaxis.set_minor_locator(NullLocator())
-    else:
-        axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(FuncFormatter(format_tick))
-
-
-def format_tick(value: float, _: object = None) -> str:
-    """Format a tick: 12000 as 12k."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size * 0.9999:
-            return f"{value / size:.4g}{letter}".replace("-", "−")
-    return f"{value:.4g}".replace("-", "−")
-
-
-def finish(name: str, title: str, about: str, figure: Figure) -> Chart:
+def finish(name: str, title: str, about: str, figure: Figure, entries: Sequence[Entry] = ()) -> Chart:
     """Render SVG and PNG without dates or random ids, so that the same runs give the same bytes."""
     svg, png = io.StringIO(), io.BytesIO()
     FigureCanvasSVG(figure)
     figure.savefig(svg, format="svg", metadata={"Date": None, "Title": title})
     FigureCanvasAgg(figure)
     figure.savefig(png, format="png", dpi=180, metadata={"Software": None, "Title": title})
-    return Chart(name, title, about, svg.getvalue(), png.getvalue())
+    return Chart(name, title, about, svg.getvalue(), png.getvalue(), tuple(entries), legend_inches(entries))

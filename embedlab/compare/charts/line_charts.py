@@ -6,20 +6,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from embedlab.compare.charts import mean_curves
+from embedlab.compare.charts.clipping import clip_y
 from embedlab.compare.charts.drawing import Drawing
-from embedlab.compare.charts.frame import (
-    HEAD,
-    WIDTH,
-    Chart,
-    columns_for,
-    frame,
-    heading,
-    label,
-    legend,
-    scale_x,
-    scale_y,
-    spread_x,
-)
+from embedlab.compare.charts.frame import HEAD, WIDTH, Chart, frame, heading, label, legend
+from embedlab.compare.charts.scales import scale_x, scale_y, spread_x
 
 PANELS = 8  # schemes whose heads are shown
 
@@ -47,12 +37,13 @@ def draw_lines(
     for row, drawn in found:
         if kind == "steps" and drawn.x[-1] < xs_of_all[-1]:
             names[row.label] += f" (ends at {drawn.x[-1]:g})"
-    named = drawing.named((names[row.label], row.colour_key) for row, _ in found)
-    columns = columns_for([name for name, _ in named])
-    figure, axes = frame(title, unit, x, len(named), columns)
+    entries = drawing.entries((names[row.label], row.colour_key) for row, _ in found)
+    figure, axes = frame(title, unit, x, entries)
+    lines = []
     for row, drawn in reversed(found):  # the best on top
         xs = [xs_of_all.index(at) for at in drawn.x] if kind == "names" else drawn.x
         drawing.line(axes, row.colour_key, xs, drawn, dots=kind in ("steps", "names"))
+        lines.append(drawing.mark(names[row.label], row.colour_key, xs, drawn.y))
     if kind == "names":
         axes.set_xticks(range(len(xs_of_all)), [f"{at:g}" for at in xs_of_all])
     elif kind == "time":
@@ -61,10 +52,12 @@ def draw_lines(
     else:
         scale_x(axes, xs_of_all)
     scale_y(axes, [value for _, drawn in found for value in (*drawn.low, *drawn.high)], linear=kind == "names")
-    legend(figure, named, columns)
-    if len(drawing.best) > len(named):
-        about += f" Grey: {len(found) - len(named)} of {len(drawing.best) - len(named)} further settings."
-    yield drawing.finish(name, title, f"{about}{at_same}", figure)
+    about += clip_y(axes, lines)
+    legend(figure, entries)
+    named = sum(entry.style.named for entry in entries)
+    if len(drawing.best) > named:
+        about += f" Grey: {len(found) - named} of {len(drawing.best) - named} further settings."
+    yield drawing.finish(name, title, f"{about}{at_same}", figure, entries)
 
 
 def attention_heads(drawing: Drawing) -> Iterator[Chart]:

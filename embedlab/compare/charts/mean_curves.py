@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from embedlab.compare.finished_run import Run, number, numbers
 from embedlab.compare.metrics import Metric
@@ -65,14 +66,22 @@ def tokens_per_step(run: Run) -> float | None:
 
 
 def by_position(metric: Metric) -> Callable[[Run], Points]:
-    """Return a reader of the loss at each position of the window, counted from 1."""
+    """Return a reader of the loss by position of the window, counted from 1, averaged over bins.
+
+    The first positions, where the loss falls, keep bins of their own; later bins grow by half an octave, because a
+    position's loss is noisier than the difference from its neighbours.
+    """
 
     def points(run: Run) -> Points:
         scale = _scale(run, "test", metric)
         losses = numbers(run.part("loss_by_position"))
         if scale is None:
             return {}
-        return {position: loss * scale for position, loss in enumerate(losses, 1) if not math.isnan(loss)}
+        found: dict[int, list[tuple[int, float]]] = {}
+        for position, loss in enumerate(losses, 1):
+            if not math.isnan(loss):
+                found.setdefault(int(2 * math.log2(position) + 1e-9), []).append((position, loss * scale))
+        return {math.sqrt(bin[0][0] * bin[-1][0]): fmean(loss for _, loss in bin) for bin in found.values()}
 
     return points
 

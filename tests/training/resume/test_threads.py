@@ -81,15 +81,21 @@ def test_the_jobs_of_a_sweep_share_the_cores(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_resumed_run_keeps_its_number_of_threads(
-    make_config: Callable[..., Config], tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_config: Callable[..., Config],
+    tiny: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """For example on a machine with fewer cores."""
     config = make_config(*tiny, "trainer.max_steps=2", f"run_dir={tmp_path}")
     for cores in ("2", "1"):
         monkeypatch.setenv("OMP_NUM_THREADS", cores)
-        run.train(config, measure)
+        with caplog.at_level("INFO"):
+            run.train(config, measure)
         assert json.loads((tmp_path / "results.json").read_text())["threads"] == TWO
         (tmp_path / "results.json").unlink()
+    assert caplog.text.count("threads: 2, as the run began with, instead of 1") == 1
 
 
 @pytest.mark.slow
