@@ -9,6 +9,7 @@ B windows, H heads, T window.
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from embedlab.config.tree import Config
@@ -16,6 +17,8 @@ from embedlab.evaluation.loss import evaluating
 from embedlab.model.blocks import AttentionHead
 from embedlab.model.embeddings import LanguageModel
 from embedlab.positions.base import Scheme
+from embedlab.positions.composed import Composed
+from embedlab.positions.site import Site, square
 from embedlab.runs.measured import PositionLens
 
 WINDOWS = 8  # windows of the trained length, spread evenly over the text
@@ -34,8 +37,8 @@ def position_lens(model: LanguageModel, ids: np.ndarray, config: Config) -> Posi
         return None
     return {
         "windows": len(starts),
-        "logits": [_plain(mean_by_distance(logits)) for logits in watched.logits],
-        "weights": [_plain(mean_by_distance(weights)) for weights in watched.weights],
+        "logits": [_plain(mean_by_distance(join(blocks, -torch.inf))) for blocks in watched.logits],
+        "weights": [_plain(mean_by_distance(join(blocks, 0.0))) for blocks in watched.seen_weights],
     }
 
 
@@ -46,7 +49,7 @@ def attention_by_distance(model: LanguageModel, ids: Tensor) -> Tensor | None:
     """
     if (watched := watch(model, ids)) is None:
         return None
-    return torch.stack([mean_by_distance(weights) for weights in watched.weights]).float().cpu()
+    return torch.stack([mean_by_distance(join(blocks, 0.0)) for blocks in watched.seen_weights]).float().cpu()
 
 
 def watch(model: LanguageModel, ids: Tensor) -> "Watched | None":
@@ -57,42 +60,36 @@ def watch(model: LanguageModel, ids: Tensor) -> "Watched | None":
     with evaluating(model):
         ids = ids.to(model.tokens.weight.device)
         positions = torch.arange(ids.size(1), device=ids.device)
-        model.head(model.scheme.embed(model.tokens(ids), positions), watched, positions)
+        model.head(model.scheme.embed(model.tokens(ids), square(positions)), watched, positions)
     return watched
 
 
-class Watched(Scheme):
-    """A wrapper that records the logits and weights of each layer, in the order of the layers.
+class Watched(Composed):
+    """A scheme that keeps the logits and weights of each layer, in blocks of queries as attention computes them.
 
-    Its hooks `score` and `values` make attention compute explicit logits, whatever the wrapped scheme needs.
+    Its own `weights` makes attention take the explicit path, whatever the scheme itself needs.
     """
 
     def __init__(self, scheme: Scheme) -> None:
-        super().__init__(scheme.config, scheme.shape)
-        self.scheme = scheme
-        self.logits: list[Tensor] = []  # (B, H, T, T) a layer
-        self.weights: list[Tensor] = []
+        super().__init__(scheme.config, scheme.shape, [scheme])
+        self.logits: list[list[Tensor]] = [[] for _ in range(scheme.shape.n_layers)]  # (B, H, Tq, Tk) each
+        self.seen_weights: list[list[Tensor]] = [[] for _ in range(scheme.shape.n_layers)]
 
     def hooks(self, layer: int = 0) -> frozenset[str]:
-        return self.scheme.hooks(layer) | {"score", "values"}
+        return super().hooks(layer) | {"weights"}
 
-    def rotate(self, q: Tensor, k: Tensor, positions: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        return self.scheme.rotate(q, k, positions, layer)
+    def weights(self, logits: Tensor, site: Site) -> Tensor:
+        weights = super().weights(logits, site)
+        self.logits[site.layer].append(logits)
+        self.seen_weights[site.layer].append(weights)
+        return weights
 
-    def bias(self, positions: Tensor, layer: int) -> Tensor:
-        return self.scheme.bias(positions, layer)
 
-    def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:
-        if "score" in self.scheme.hooks(layer):
-            logits = self.scheme.score(q, k, x, logits, positions, layer)
-        self.logits.append(logits)
-        return logits
-
-    def values(self, weights: Tensor, v: Tensor, positions: Tensor, layer: int) -> Tensor:
-        self.weights.append(weights)
-        if "values" in self.scheme.hooks(layer):
-            return self.scheme.values(weights, v, positions, layer)
-        return weights @ v
+def join(blocks: list[Tensor], future: float) -> Tensor:
+    """Join blocks (B, H, Tq, Tk) of queries in any order into (B, H, T, T), with `future` for keys past a block."""
+    blocks = sorted(blocks, key=lambda block: block.size(-1))
+    T = blocks[-1].size(-1)
+    return torch.cat([F.pad(block, (0, T - block.size(-1)), value=future) for block in blocks], dim=-2)
 
 
 def mean_by_distance(matrix: Tensor) -> Tensor:

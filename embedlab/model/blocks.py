@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from embedlab.config.groups import ModelConfig
 from embedlab.model.attention import attend
 from embedlab.positions.base import Scheme
+from embedlab.positions.site import square
 
 
 class Attention(nn.Module):
@@ -44,7 +45,10 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, scheme: Scheme, positions: Tensor, last: int | None = None) -> Tensor:
-        x = last_rows(x, last) + self.dropout(self.attention(self.norm1(x), scheme, positions, last))
+        normed, layer = self.norm1(x), self.attention.layer
+        if "mix" in scheme.hooks(layer):
+            normed = scheme.mix(normed, scheme.locate(square(positions, layer, normed)))
+        x = last_rows(x, last) + self.dropout(self.attention(normed, scheme, positions, last))
         added: Tensor = self.dropout(self.contract(F.gelu(self.expand(self.norm2(x)))))
         return x + added
 

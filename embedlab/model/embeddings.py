@@ -12,6 +12,7 @@ from embedlab.config.tree import Config
 from embedlab.model.blocks import AttentionHead, LinearHead
 from embedlab.model.loss import chunked_cross_entropy, token_losses
 from embedlab.positions.config import shape_of
+from embedlab.positions.site import square
 from embedlab.runs.random_streams import torch_draws_from
 from embedlab.runs.results import Parameters
 
@@ -58,7 +59,7 @@ class LanguageModel(nn.Module):
                     f"a context of {T} tokens is too long for this model: its positions are {self.scheme.beyond}"
                 )
             positions = torch.arange(T, device=ids.device)
-        x = self.dropout(self.scheme.embed(self.tokens(ids), positions))
+        x = self.dropout(self.scheme.embed(self.tokens(ids), square(positions)))
         hidden: Tensor = self.head(x, self.scheme, positions, last)
         return hidden
 

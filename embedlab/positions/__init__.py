@@ -29,7 +29,7 @@ from embedlab.positions.own_file import load, one_line_errors
 if TYPE_CHECKING:
     from embedlab.positions.base import Scheme
 
-NOT_SCHEMES = {"__init__", "base", "check", "config", "hook_shapes", "own_file"}
+NOT_SCHEMES = {"__init__", "base", "check", "composed", "config", "distance_rows", "hook_shapes", "own_file", "site"}
 LIGHT = {  # what a config class may use
     "embedlab.config.errors",
     "embedlab.config.settings",

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from embedlab.positions.base import Scheme, distances
+from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)
@@ -38,8 +39,8 @@ class Alibi(Scheme):
         slopes = torch.tensor(head_slopes(shape.n_heads))
         self.register_buffer("slopes", slopes[:, None, None], persistent=False)  # (H, 1, 1)
 
-    def bias(self, positions: Tensor, layer: int) -> Tensor:
-        return -self.get_buffer("slopes") * distances(positions)
+    def bias(self, site: Site) -> Tensor:
+        return -self.get_buffer("slopes") * site.distances
 
 
 def head_slopes(n_heads: int) -> list[float]:

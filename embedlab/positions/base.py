@@ -1,7 +1,7 @@
-"""The interface of a positional scheme: a module with up to five hooks, which attention calls.
+"""The interface of a positional scheme: a module with up to seven hooks, called where tokens meet positions.
 
-B batch, T window, D model width, H heads, K = D // H; positions is (T,), int64, increasing, 0 … T-1 by default
-(randomized positions or an offset pass their own).
+B batch, T window, D model width, H heads, K = D // H. Attention may go by blocks of queries, so the hooks on logits see
+rectangles: Tq queries, always the last of the Tk keys at hand, as a `Site` says.
 """
 
 from typing import Any
@@ -9,10 +9,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from embedlab.positions.config import PositionConfig, Shape
-from embedlab.positions.hook_shapes import check_hooks
+from embedlab.positions.hook_shapes import check_arguments, check_hooks
 from embedlab.positions.own_file import report_methods
+from embedlab.positions.site import Site as Site  # so that one import serves a scheme's file
+from embedlab.positions.site import distances as distances
 
-HOOKS = ("embed", "rotate", "bias", "score", "values")
+HOOKS = ("embed", "mix", "rotate", "bias", "score", "weights", "values")
 
 
 class Scheme(nn.Module):
@@ -31,37 +33,53 @@ class Scheme(nn.Module):
         self.shape = shape
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Check what the hooks of a user's scheme return and raise; those that ship are checked by tests."""
+        """Check the hooks of a user's scheme; those that ship are checked by mypy and tests."""
         super().__init_subclass__(**kwargs)
         if not cls.__module__.startswith("embedlab.positions."):
             report_methods(cls, Scheme)
             for hook in HOOKS:
                 if hook in vars(cls):
+                    check_arguments(hook, vars(cls)[hook], getattr(Scheme, hook))
                     setattr(cls, hook, check_hooks(hook, vars(cls)[hook]))
 
-    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
+    def embed(self, x: Tensor, site: Site) -> Tensor:
         """Return x (B, T, D) with positions added; called once, at the input."""
         return x
 
-    def rotate(self, q: Tensor, k: Tensor, positions: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        """Return q and k (B, H, T, K) as they enter the dot product."""
+    def mix(self, x: Tensor, site: Site) -> Tensor:
+        """Return the layer's normed input x (B, T, D) from which queries, keys and values are computed."""
+        return x
+
+    def rotate(self, q: Tensor, k: Tensor, site: Site) -> tuple[Tensor, Tensor]:
+        """Return q and k (B, H, T, K) as they enter the dot product, which may be wider than K.
+
+        Called once, with all T queries and keys; the product is divided by √K, whatever the new width.
+        """
         return q, k
 
-    def bias(self, positions: Tensor, layer: int) -> Tensor:
-        """Return (H, T, T), rows are queries, to add to the scaled logits; entries above the diagonal are ignored."""
+    def bias(self, site: Site) -> Tensor:
+        """Return (H, Tq, Tk) to add to the scaled logits; entries for keys after the query are ignored."""
         raise NotImplementedError
 
-    def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:
-        """Return the logits (B, H, T, T) to use instead of `logits`.
+    def score(self, q: Tensor, k: Tensor, logits: Tensor, site: Site) -> Tensor:
+        """Return the logits (B, H, Tq, Tk) to use instead of `logits`.
 
-        q, k (B, H, T, K) are rotated if the scheme rotates; x (B, T, D) is the layer's normed input; logits are
-        q·k/√K plus the bias, -inf above the diagonal, and are masked again afterwards.
+        q (B, H, Tq, K) and k (B, H, Tk, K) are rotated if the scheme rotates; logits are q·k/√K plus the bias, -inf for
+        keys after the query, and are masked again afterwards.
         """
         return logits
 
-    def values(self, weights: Tensor, v: Tensor, positions: Tensor, layer: int) -> Tensor:
-        """Combine weights (B, H, T, T), after the softmax, with v (B, H, T, K) into (B, H, T, K)."""
+    def weights(self, logits: Tensor, site: Site) -> Tensor:
+        """Return weights (B, H, Tq, Tk) for masked logits of that shape."""
+        return logits.softmax(-1)
+
+    def values(self, weights: Tensor, v: Tensor, site: Site) -> Tensor:
+        """Combine weights (B, H, Tq, Tk) and v (B, H, Tk, K) into (B, H, Tq, K)."""
         return weights @ v
+
+    def locate(self, site: Site) -> Site:
+        """Return the site whose positions the hooks of its layer work with; called before attention goes by blocks."""
+        return site
 
     def at_step(self, step: int) -> None:
         """Prepare for training step `step` (0, 1, …); called before each, for schemes that change during training."""
@@ -88,73 +106,3 @@ class Scheme(nn.Module):
         table = self.table()
         word = "position" if "embed" in self.hooks() else "row"
         return [] if table is None else [f"{word} {row}" for row in range(len(table))]
-
-
-class Composed(Scheme):
-    """A scheme made of others: passes each hook to the one that serves the layer."""
-
-    def __init__(self, config: PositionConfig, shape: Shape, schemes: list[Scheme]) -> None:
-        super().__init__(config, shape)
-        self.schemes = nn.ModuleList(schemes)
-        limits = [scheme.max_context_length for scheme in schemes if scheme.max_context_length is not None]
-        self.max_context_length = min(limits, default=None)
-        self.beyond = "; ".join(f"{scheme.config.name}: {scheme.beyond}" for scheme in schemes)
-
-    def inner(self, layer: int) -> tuple[Scheme, int]:
-        """Return the scheme that serves this layer, and the layer's index among those that it serves."""
-        return self.schemes[0], layer  # type: ignore[return-value]  # a ModuleList of schemes
-
-    def inner_positions(self, positions: Tensor) -> Tensor:
-        """Return the positions that inner schemes get instead of (T,) `positions`."""
-        return positions
-
-    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
-        for scheme in self.schemes:
-            x = scheme.embed(x, self.inner_positions(positions))  # type: ignore[operator]
-        return x
-
-    def rotate(self, q: Tensor, k: Tensor, positions: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        scheme, own = self.inner(layer)
-        return scheme.rotate(q, k, self.inner_positions(positions), own)
-
-    def bias(self, positions: Tensor, layer: int) -> Tensor:
-        scheme, own = self.inner(layer)
-        return scheme.bias(self.inner_positions(positions), own)
-
-    def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:
-        scheme, own = self.inner(layer)
-        return scheme.score(q, k, x, logits, self.inner_positions(positions), own)
-
-    def values(self, weights: Tensor, v: Tensor, positions: Tensor, layer: int) -> Tensor:
-        scheme, own = self.inner(layer)
-        return scheme.values(weights, v, self.inner_positions(positions), own)
-
-    def at_step(self, step: int) -> None:
-        for scheme in self.schemes:
-            scheme.at_step(step)  # type: ignore[operator]
-
-    @property
-    def settled(self) -> bool:
-        return all(scheme.settled for scheme in self.schemes)
-
-    def hooks(self, layer: int = 0) -> frozenset[str]:
-        scheme, own = self.inner(layer)
-        at_input = any("embed" in scheme.hooks() for scheme in self.schemes)  # type: ignore[operator]
-        return scheme.hooks(own) | (frozenset({"embed"}) if at_input else frozenset())
-
-    def count_parameters(self) -> int:
-        return sum(scheme.count_parameters() for scheme in self.schemes)  # type: ignore[operator]
-
-    def table(self) -> Tensor | None:
-        tables = (scheme.table() for scheme in self.schemes)  # type: ignore[operator]
-        return next((table for table in tables if table is not None), None)
-
-
-def distances(positions: Tensor) -> Tensor:
-    """Return δ = i - j for query i and key j: (T,) -> (T, T).
-
-    >>> import torch
-    >>> distances(torch.tensor([0, 1, 2])).tolist()
-    [[0, -1, -2], [1, 0, -1], [2, 1, 0]]
-    """
-    return positions[:, None] - positions[None, :]

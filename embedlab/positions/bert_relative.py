@@ -17,8 +17,10 @@ from torch import Tensor, nn
 
 from embedlab.config.errors import UserError
 from embedlab.config.settings import at_least, one_of, setting
-from embedlab.positions.base import Scheme, distances
+from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.distance_rows import add_rows_of_keys, rows_of_queries
+from embedlab.positions.site import Site
 
 SCORES = ("key", "key_query")
 
@@ -50,20 +52,16 @@ class BertRelative(Scheme):
         self.beyond = f"undefined past its table of distances up to {L - 1} tokens"
         self.vectors = nn.Parameter(torch.randn(shape.n_layers, 2 * L - 1, shape.head_dim) * config.init_std)
 
-    def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:
+    def score(self, q: Tensor, k: Tensor, logits: Tensor, site: Site) -> Tensor:
         L = self.shape.context_length
-        if (farthest := int(positions[-1] - positions[0])) >= L:
+        if (farthest := int(site.queries[-1] - site.keys[0])) >= L:
             raise UserError(
                 f"a distance of {farthest} tokens is past the table of position=bert_relative, which ends at {L - 1}: "
                 f"shorten the text to {L} tokens or train with a larger data.context_length"
             )
-        past = self.vectors[layer, L - 1 :].T  # (K, L), distances 0 … L - 1
-        index = distances(positions).clamp(min=0)  # (T, T)
-        added = (q @ past).gather(-1, index.expand_as(logits))
-        if self.config.scores == "key_query":
-            added = added + (k @ past).gather(-1, index.T.expand_as(logits)).mT
-        scaled: Tensor = added * q.size(-1) ** -0.5
-        return logits + scaled
+        past = self.vectors[site.layer, L - 1 :] * q.size(-1) ** -0.5  # (L, K), distances 0 … L - 1
+        logits = logits + rows_of_queries(q, past, site)
+        return add_rows_of_keys(logits, k, past, site) if self.config.scores == "key_query" else logits
 
     def count_parameters(self) -> int:
         return self.vectors[:, self.shape.context_length - 1 :].numel()

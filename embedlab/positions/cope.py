@@ -9,14 +9,18 @@ table for each layer, shared by its heads: n_layers · max_positions · K parame
 Reference: x-transformers' CoPE.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from embedlab.config.settings import at_least, setting
 from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)
@@ -52,16 +56,40 @@ class Cope(Scheme):
         self.beyond = f"continues to count past the window, up to {rows - 1}"
         self.vectors = nn.Parameter(torch.randn(shape.n_layers, rows, shape.head_dim) * config.init_std)
 
-    def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:
-        vectors = self.vectors[layer]  # (rows, K)
-        gates = logits.sigmoid()  # 0 where masked
-        counted = gates.flip(-1).cumsum(-1).flip(-1).clamp(max=len(vectors) - 1)  # (B, H, T, T), from j to i
-        below = counted.detach().floor()
-        share = counted - below
-        by_position = q @ vectors.T  # (B, H, T, rows)
-        lower = by_position.gather(-1, below.long())
-        upper = by_position.gather(-1, (below.long() + 1).clamp(max=len(vectors) - 1))
-        return logits + lower * (1 - share) + upper * share
+    def score(self, q: Tensor, k: Tensor, logits: Tensor, site: Site) -> Tensor:
+        vectors = self.vectors[site.layer, : len(site.keys) + 1]  # no query counts more than the keys
+        count: Callable[..., Tensor] = _Counted.apply
+        return logits + count(logits, q @ vectors.T)
 
     def table(self) -> Tensor:
         return self.vectors[0]
+
+
+class _Counted(torch.autograd.Function):
+    """q · e[p] of all pairs; its own gradient keeps two tensors and passes over them half as often as autograd."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, table: Tensor) -> Tensor:
+        """Return the table q · e (B, H, Tq, rows) read at the counted positions of logits (B, H, Tq, Tk)."""
+        gates = logits.sigmoid()  # 0 where masked
+        ctx.save_for_backward(gates, table)
+        lower, upper, share = _neighbours(gates, table.size(-1))
+        return table.gather(-1, lower).lerp_(table.gather(-1, upper), share)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        gates, table = ctx.saved_tensors
+        lower, upper, share = _neighbours(gates, table.size(-1))
+        d_counted = table.gather(-1, upper).sub_(table.gather(-1, lower)).mul_(gradient)
+        d_logits = d_counted.cumsum(-1).mul_(gates).mul_(1 - gates)
+        d_upper = gradient * share
+        d_table = torch.zeros_like(table).scatter_add_(-1, upper, d_upper)
+        return d_logits, d_table.scatter_add_(-1, lower, gradient - d_upper)
+
+
+def _neighbours(gates: Tensor, rows: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the rows below and above each counted position, and the share of the one above, each (B, H, Tq, Tk)."""
+    counted = (gates - gates.cumsum(-1)).add_(gates.sum(-1, keepdim=True)).clamp_(0, rows - 1)  # from j to i
+    lower = counted.long()
+    return lower, (lower + 1).clamp_(max=rows - 1), counted.sub_(lower)

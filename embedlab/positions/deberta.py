@@ -19,8 +19,10 @@ from torch import Tensor, nn
 
 from embedlab.config.errors import UserError
 from embedlab.config.settings import at_least, setting
-from embedlab.positions.base import Scheme, distances
+from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.distance_rows import add_rows_of_keys, rows_of_queries
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)
@@ -84,19 +86,18 @@ class Deberta(Scheme):
         self.keys = nn.Parameter(torch.randn(shape.n_layers, D, D) * D**-0.5)
         self.queries = nn.Parameter(torch.randn(shape.n_layers, D, D) * D**-0.5)
 
-    def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:
-        row = self.get_buffer("row")
-        index = row[distances(positions).clamp(0, len(row) - 1)]  # (T, T)
-        to_distance = (q @ self._project(self.keys[layer])).gather(-1, index.expand_as(logits))  # rows: queries
-        to_content = (
-            (k @ self._project(self.queries[layer])).gather(-1, index.T.expand_as(logits)).mT
-        )  # rows were keys before .mT
-        scaled: Tensor = (to_distance + to_content) * (3 * q.size(-1)) ** -0.5
-        return logits * 3**-0.5 + scaled
+    def rotate(self, q: Tensor, k: Tensor, site: Site) -> tuple[Tensor, Tensor]:
+        """Divide queries by √3, so that each of the three products is divided by √(3K)."""
+        return q * 3**-0.5, k
 
-    def _project(self, weight: Tensor) -> Tensor:
-        """Return P W of one layer, split into heads: (H, K, rows)."""
-        return (self.vectors @ weight).view(-1, self.shape.n_heads, self.shape.head_dim).permute(1, 2, 0)
+    def score(self, q: Tensor, k: Tensor, logits: Tensor, site: Site) -> Tensor:
+        vectors = self.vectors[self.get_buffer("row")] * self.shape.head_dim**-0.5  # (max_distance, D)
+        logits = logits + rows_of_queries(q, self._project(vectors, self.keys[site.layer]), site)
+        return add_rows_of_keys(logits, k, self._project(vectors, self.queries[site.layer]) * 3**-0.5, site)
+
+    def _project(self, vectors: Tensor, weight: Tensor) -> Tensor:
+        """Return P W of one layer, split into heads: (H, distances, K)."""
+        return (vectors @ weight).view(-1, self.shape.n_heads, self.shape.head_dim).transpose(0, 1)
 
     def table(self) -> Tensor:
         return self.vectors

@@ -18,8 +18,10 @@ from torch import Tensor
 
 from embedlab.config.settings import at_least, setting
 from embedlab.positions import build_from, configure
-from embedlab.positions.base import Composed
+from embedlab.positions.base import Scheme
+from embedlab.positions.composed import Composed
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)
@@ -62,6 +64,7 @@ class DropAfter(Composed):
     def __init__(self, config: DropAfterConfig, shape: Shape) -> None:
         super().__init__(config, shape, [build_from(configure(config.inner, "position.inner"), shape)])
         self.limit, self.beyond_before = self.max_context_length, self.beyond
+        self.none = Scheme(config, shape)
         self.drops_at = config.drops_at(shape)
         self.set_extra_state(False)
 
@@ -81,8 +84,11 @@ class DropAfter(Composed):
         self.max_context_length = None if dropped else self.limit
         self.beyond = "has no positions any more" if dropped else self.beyond_before
 
+    def inner(self, layer: int) -> tuple[Scheme, int]:
+        return (self.none, layer) if self.dropped else super().inner(layer)
+
     def hooks(self, layer: int = 0) -> frozenset[str]:
         return frozenset() if self.dropped else super().hooks(layer)
 
-    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
-        return x if self.dropped else super().embed(x, positions)
+    def embed(self, x: Tensor, site: Site) -> Tensor:
+        return x if self.dropped else super().embed(x, site)

@@ -18,8 +18,10 @@ from torch import Tensor, nn
 
 from embedlab.config.errors import UserError
 from embedlab.config.settings import at_least, setting
-from embedlab.positions.base import Scheme, distances
+from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.distance_rows import spread_distances
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)
@@ -66,9 +68,17 @@ class Fire(Scheme):
             for _ in range(shape.n_layers)
         )
 
-    def bias(self, positions: Tensor, layer: int) -> Tensor:
+    def bias(self, site: Site) -> Tensor:
+        threshold = (self.multiplier[site.layer] * self.threshold).abs()
+        if site.consecutive and site.queries[-1] < threshold:  # distances alone decide: the network sees each once
+            span = torch.arange(int(site.queries[-1] - site.keys[0]) + 1)
+            return spread_distances(self._network(span, threshold, site.layer).T, site)
+        farthest = torch.maximum(site.queries.to(threshold.dtype), threshold)[:, None]  # (Tq, 1)
+        return self._network(site.distances.clamp(min=0), farthest, site.layer).permute(2, 0, 1)
+
+    def _network(self, distances: Tensor, farthest: Tensor, layer: int) -> Tensor:
+        """Return the biases (..., H) of distances (...), relative to the farthest possible one."""
         c = self.c[layer].abs()
-        farthest = torch.maximum(positions.to(c.dtype), (self.multiplier[layer] * self.threshold).abs())  # (T,)
-        share = torch.log1p(c * distances(positions).clamp(min=0)) / (torch.log1p(c * farthest) + 1e-6)[:, None]
-        bias: Tensor = self.networks[layer](share[..., None])  # (T, T, H)
-        return bias.permute(2, 0, 1)
+        share = torch.log1p(c * distances) / (torch.log1p(c * farthest) + 1e-6)
+        bias: Tensor = self.networks[layer](share[..., None])
+        return bias

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)
@@ -33,8 +34,24 @@ class Forgetting(Scheme):
         super().__init__(config, shape)
         self.gates = nn.ModuleList(nn.Linear(shape.embedding_dim, shape.n_heads) for _ in range(shape.n_layers))
 
-    def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:
-        assert x is not None, "position=forgetting reads the layer's input: call attend with x"
-        gate = self.gates[layer](x).mT  # (B, H, T)
-        kept = F.logsigmoid(gate.to(torch.promote_types(gate.dtype, torch.float32))).cumsum(-1)
-        return logits + (kept[..., :, None] - kept[..., None, :]).to(logits.dtype)
+    def rotate(self, q: Tensor, k: Tensor, site: Site) -> tuple[Tensor, Tensor]:
+        assert site.x is not None, "position=forgetting reads the layer's input: call attend with x"
+        gate = self.gates[site.layer](site.x).mT  # (B, H, T)
+        sums = F.logsigmoid(gate.to(torch.promote_types(gate.dtype, torch.float32))).cumsum(-1)[..., None]  # c
+        one = torch.ones_like(q[..., :1]) * q.size(-1) ** 0.5  # attention divides by √K
+        parts = round_in_parts(sums, q.dtype)
+        q = torch.cat([q, *(part * one for part in parts), *(one for _ in parts)], dim=-1)
+        k = torch.cat([k, *(torch.ones_like(part) for part in parts), *(-part for part in parts)], dim=-1)
+        return q, k
+
+
+def round_in_parts(x: Tensor, dtype: torch.dtype) -> list[Tensor]:
+    """Return tensors of `dtype` whose sum is x: one, or three if it keeps fewer digits than float32.
+
+    A sum of 700 in bfloat16's 8 bits would be wrong by up to 2, which is added to a logit.
+    """
+    parts: list[Tensor] = []
+    for _ in range(1 if torch.finfo(dtype).bits >= 32 else 3):
+        parts.append(x.to(dtype))
+        x = x - parts[-1].to(x.dtype)
+    return parts

@@ -1,6 +1,10 @@
-"""Checks of what the hooks of a user's scheme return, at every call: some microseconds beside milliseconds."""
+"""Checks of the hooks of a user's scheme: their arguments once, and what they return at every call.
+
+A call costs some microseconds more, beside milliseconds.
+"""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -25,30 +29,46 @@ def check_hooks(hook: str, method: Callable[..., Any]) -> Callable[..., Any]:
         fits: Callable[[Any, Any], bool] = FITS.get(hook, is_equal)
         if not fits(result, wanted):
             where = f"position={scheme.config.name}" + (f" ({scheme.config.file})" if scheme.config.file else "")
-            raise UserError(f"{where}: {hook} returns {describe_result(result)}, not {shown_shape(hook, wanted)}")
+            raise UserError(f"{where}: {hook} returns {describe_result(result)}, not {wanted}, {LETTERS[hook]}")
         return result
 
     return call
 
 
-def _bias(scheme: Any, positions: Tensor, *rest: Any) -> Shape:
-    return scheme.shape.n_heads, len(positions), len(positions)
-
-
-def _score(scheme: Any, q: Tensor, k: Tensor, *rest: Any) -> Shape:
-    return *q.shape[:-1], k.size(-2)
-
-
-def _values(scheme: Any, weights: Tensor, v: Tensor, *rest: Any) -> Shape:
-    return *weights.shape[:-1], v.size(-1)
+def check_arguments(hook: str, method: Callable[..., Any], declared: Callable[..., Any]) -> None:
+    """Raise UserError if the hook `method` of a user's scheme cannot be called as the one `declared` by `Scheme`."""
+    wanted, own = inspect.signature(declared), inspect.signature(method)
+    try:
+        own.bind(*wanted.parameters)
+        fits = "positions" not in own.parameters  # a tensor once, now a part of `site`
+    except TypeError:
+        fits = False
+    if not fits:
+        code = inspect.unwrap(method).__code__
+        given, since = (f"{hook}({', '.join(signature.parameters)})" for signature in (own, wanted))
+        raise UserError(
+            f"position.file={code.co_filename}, line {code.co_firstlineno}: {given} is, since version 0.3, {since}; "
+            "site has queries, keys, layer, x and distances"
+        )
 
 
 WANTED: dict[str, Callable[..., Any]] = {  # hook: (scheme, arguments) -> shape of the result
-    "embed": lambda scheme, x, *rest: tuple(x.shape),
-    "rotate": lambda scheme, q, k, *rest: (tuple(q.shape), tuple(k.shape)),
-    "bias": _bias,
-    "score": _score,
-    "values": _values,
+    "embed": lambda scheme, x, site: tuple(x.shape),
+    "mix": lambda scheme, x, site: tuple(x.shape),
+    "rotate": lambda scheme, q, k, site: (tuple(q.shape), tuple(k.shape)),
+    "bias": lambda scheme, site: (scheme.shape.n_heads, len(site.queries), len(site.keys)),
+    "score": lambda scheme, q, k, logits, site: tuple(logits.shape),
+    "weights": lambda scheme, logits, site: tuple(logits.shape),
+    "values": lambda scheme, weights, v, site: (*v.shape[:2], weights.size(-2), v.size(-1)),
+}
+LETTERS = {  # of WANTED, as base.py writes them
+    "embed": "(B, T, D)",
+    "mix": "(B, T, D)",
+    "rotate": "q and k, each (B, H, T, K)",
+    "bias": "(H, Tq, Tk)",
+    "score": "(B, H, Tq, Tk)",
+    "weights": "(B, H, Tq, Tk)",
+    "values": "(B, H, Tq, K)",
 }
 
 
@@ -96,10 +116,3 @@ def describe_result(result: Any) -> str:
     if isinstance(result, tuple | list):
         return f"({', '.join(map(describe_result, result))})"
     return "None (is there a `return`?)" if result is None else f"a {type(result).__name__}"
-
-
-def shown_shape(hook: str, wanted: Any) -> str:
-    """Return the wanted shape with the letters that it is written with in base.py."""
-    letters = {"embed": "(B, T, D)", "rotate": "q and k, each (B, H, T, K)", "bias": "(H, T, T)"}
-    letters |= {"score": "(B, H, T, T)", "values": "(B, H, T, K)"}
-    return f"{wanted}, {letters[hook]}"

@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embedlab.config.settings import one_of, setting
-from embedlab.positions.base import Scheme, distances
+from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.site import Site
 
 KERNELS = ("log", "power")
 
@@ -60,8 +61,8 @@ class Kerple(Scheme):
         """Scale a of each head: (H, 1, 1), positive."""
         return F.softplus(self.raw_a)
 
-    def bias(self, positions: Tensor, layer: int) -> Tensor:
-        delta = distances(positions).clamp(min=0)
+    def bias(self, site: Site) -> Tensor:
+        delta = site.distances.clamp(min=0)
         if self.config.kernel == "log":
             return -self.p * torch.log1p(self.a * delta)
         # 0^p has no finite gradient in p: use 1^p there and set the product to 0 by δ > 0

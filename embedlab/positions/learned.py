@@ -14,6 +14,7 @@ from embedlab.config.errors import UserError
 from embedlab.config.settings import at_least, one_of, setting
 from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape, loudness_cautions
+from embedlab.positions.site import Site
 
 GPT2_TOKENS = 0.02  # standard deviation of GPT-2's token vectors at the start
 PAST_END = ("refuse", "clamp")
@@ -60,9 +61,9 @@ class Learned(Scheme):
             self.max_context_length = shape.context_length
             self.beyond = f"undefined past its table of {shape.context_length} vectors"
 
-    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
+    def embed(self, x: Tensor, site: Site) -> Tensor:
         """Return x (B, T, D) + E[positions] (T, D)."""
-        rows = self.vectors.num_embeddings
+        rows, positions = self.vectors.num_embeddings, site.keys
         if self.clamp:
             positions = positions.clamp(max=rows - 1)
         elif len(positions) and (last := int(positions[-1])) >= rows:

@@ -15,7 +15,8 @@ from typing import Any
 from embedlab.config.errors import UserError
 from embedlab.config.settings import setting
 from embedlab.positions import build_from, configure
-from embedlab.positions.base import Composed, Scheme
+from embedlab.positions.base import Scheme
+from embedlab.positions.composed import Composed
 from embedlab.positions.config import PositionConfig, Shape
 
 
@@ -67,4 +68,4 @@ class PerLayer(Composed):
 
     def inner(self, layer: int) -> tuple[Scheme, int]:
         index = next(index for index, layers in enumerate(self.served) if layer in layers)
-        return self.schemes[index], self.served[index].index(layer)  # type: ignore[return-value]
+        return self.inner_schemes[index], self.served[index].index(layer)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from embedlab.config.settings import check_base, setting
 from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)
@@ -44,11 +45,11 @@ class Pope(Scheme):
         super().__init__(config, shape)
         self.phase = nn.Parameter(torch.zeros(shape.n_heads, 1, shape.head_dim))
 
-    def rotate(self, q: Tensor, k: Tensor, positions: Tensor, layer: int) -> tuple[Tensor, Tensor]:
+    def rotate(self, q: Tensor, k: Tensor, site: Site) -> tuple[Tensor, Tensor]:
         """Return q and k (B, H, T, K) as (B, H, T, 2K)."""
         K = q.size(-1)
         frequencies = self.config.base ** -(torch.arange(K, dtype=torch.float64, device=q.device) / K)
-        angles = positions.double()[:, None] * frequencies  # (T, K)
+        angles = site.keys.double()[:, None] * frequencies  # (T, K)
         key_angles = angles + self.phase.clamp(-2 * math.pi, 0)  # (H, T, K)
         return to_plane(q, angles), to_plane(k, key_angles)
 

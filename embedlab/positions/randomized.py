@@ -21,8 +21,9 @@ from torch import Tensor
 from embedlab.config.errors import UserError
 from embedlab.config.settings import at_least, one_of, setting
 from embedlab.positions import build_from, configure
-from embedlab.positions.base import Composed
+from embedlab.positions.composed import Composed
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.site import Site, square
 from embedlab.runs.random_streams import numpy_generator
 
 WITHOUT_POSITIONS = ("none", "cope", "forgetting", "path")  # they read only the order of tokens
@@ -82,6 +83,12 @@ class Randomized(Composed):
     def at_step(self, step: int) -> None:
         super().at_step(step)
         self.step = step
+
+    def embed(self, x: Tensor, site: Site) -> Tensor:
+        return super().embed(x, square(self.inner_positions(site.keys)))
+
+    def locate(self, site: Site) -> Site:
+        return super().locate(square(self.inner_positions(site.keys), site.layer, site.x))
 
     def inner_positions(self, positions: Tensor) -> Tensor:
         """Return (T,) sorted positions without repetition, shifted by the offset of `positions`."""

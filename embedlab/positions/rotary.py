@@ -24,6 +24,7 @@ from embedlab.config.errors import UserError
 from embedlab.config.settings import check_base, one_of, setting
 from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.site import Site
 
 LAYOUTS = ("half", "interleaved")
 SCALINGS = ("none", "linear", "ntk", "yarn")
@@ -76,8 +77,8 @@ class Rotary(Scheme):
         super().__init__(config, shape)
         self.n_rotated = config.n_rotated(shape)
 
-    def rotate(self, q: Tensor, k: Tensor, positions: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        angles = positions.double()[:, None] * self.frequencies().to(positions.device)  # (T, R/2)
+    def rotate(self, q: Tensor, k: Tensor, site: Site) -> tuple[Tensor, Tensor]:
+        angles = site.keys.double()[:, None] * self.frequencies().to(q.device)  # (T, R/2)
         magnitude = 0.1 * math.log(self.config.factor) + 1 if self.config.scaling == "yarn" else 1.0
         cos, sin = (angles.cos() * magnitude).to(q.dtype), (angles.sin() * magnitude).to(q.dtype)
         return turn(q, cos, sin, self.config.layout), turn(k, cos, sin, self.config.layout)

@@ -17,6 +17,7 @@ from embedlab.config.errors import UserError
 from embedlab.config.settings import check_base, setting
 from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)
@@ -40,11 +41,12 @@ class Sandwich(Scheme):
 
     config: SandwichConfig
 
-    def bias(self, positions: Tensor, layer: int) -> Tensor:
+    def bias(self, site: Site) -> Tensor:
         H, half = self.shape.n_heads, self.config.dims // 2
-        frequencies = self.config.base ** -(torch.arange(half, dtype=torch.float64, device=positions.device) / half)
-        angles = positions.double()[:, None] * frequencies  # (T, d̄/2)
-        cos, sin = angles.cos(), angles.sin()
-        product = cos @ cos.T + sin @ sin.T - half  # (T, T): cos(i - j) = cos i cos j + sin i sin j
-        compression = torch.arange(1, H + 1, device=positions.device)[:, None, None] * 8 / H  # (H, 1, 1)
+        device = site.keys.device
+        frequencies = self.config.base ** -(torch.arange(half, dtype=torch.float64, device=device) / half)
+        rows, columns = (part.double()[:, None] * frequencies for part in (site.queries, site.keys))  # (T, d̄/2)
+        # (Tq, Tk): cos(i - j) = cos i cos j + sin i sin j
+        product = rows.cos() @ columns.cos().T + rows.sin() @ columns.sin().T - half
+        compression = torch.arange(1, H + 1, device=device)[:, None, None] * 8 / H  # (H, 1, 1)
         return product / compression

@@ -16,6 +16,7 @@ from embedlab.config.settings import at_least, check_base, setting
 from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape, loudness_cautions
 from embedlab.positions.sinusoidal import sinusoids, wave_scale
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)
@@ -47,9 +48,9 @@ class ScaledSinusoidal(Scheme):
         source_rms = (2 / shape.embedding_dim) ** 0.5  # of token vectors in x-transformers
         self.scale = nn.Parameter(torch.tensor(wave_scale(shape, config.base, config.loudness, source_rms)))
 
-    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
+    def embed(self, x: Tensor, site: Site) -> Tensor:
         """Return x (B, T, D) + s · S[positions] (T, D)."""
-        return x + self.scale * sinusoids(positions, self.shape.embedding_dim, self.config.base).to(x.dtype)
+        return x + self.scale * sinusoids(site.keys, self.shape.embedding_dim, self.config.base).to(x.dtype)
 
     def table(self) -> Tensor:
         positions = torch.arange(self.shape.context_length, device=self.scale.device)

@@ -18,8 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from embedlab.config.settings import at_least, setting
-from embedlab.positions.base import Scheme, distances
+from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.distance_rows import rows_of_queries
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)
@@ -53,22 +55,20 @@ class Shaw(Scheme):
     def hooks(self, layer: int = 0) -> frozenset[str]:
         return frozenset({"score"} if self.value_vectors is None else {"score", "values"})
 
-    def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:
-        by_distance = q @ self.keys[layer, self.clip :].T  # (B, H, T, k + 1), distances 0 … k
-        index = self._rows(positions).expand_as(logits)
-        scaled: Tensor = by_distance.gather(-1, index) * q.size(-1) ** -0.5
-        return logits + scaled
+    def score(self, q: Tensor, k: Tensor, logits: Tensor, site: Site) -> Tensor:
+        past = self.keys[site.layer, self.clip :] * q.size(-1) ** -0.5  # (k + 1, K), distances 0 … k
+        return logits + rows_of_queries(q, past, site)
 
-    def values(self, weights: Tensor, v: Tensor, positions: Tensor, layer: int) -> Tensor:
+    def values(self, weights: Tensor, v: Tensor, site: Site) -> Tensor:
         assert self.value_vectors is not None
-        index = self._rows(positions).expand_as(weights)
-        by_distance = weights.new_zeros(*weights.shape[:-1], self.clip + 1)  # (B, H, T, k + 1)
+        index = self._rows(site).expand_as(weights)
+        by_distance = weights.new_zeros(*weights.shape[:-1], self.clip + 1)  # (B, H, Tq, k + 1)
         by_distance = by_distance.scatter_add(-1, index, weights)  # total weight of each distance
-        return weights @ v + by_distance @ self.value_vectors[layer, self.clip :]
+        return weights @ v + by_distance @ self.value_vectors[site.layer, self.clip :]
 
-    def _rows(self, positions: Tensor) -> Tensor:
-        """Return (T, T) clip(δ, 0, k); negative distances are masked later, so any row will do."""
-        return distances(positions).clamp(0, self.clip)
+    def _rows(self, site: Site) -> Tensor:
+        """Return (Tq, Tk) clip(δ, 0, k); negative distances are masked later, so any row will do."""
+        return site.distances.clamp(0, self.clip)
 
     def count_parameters(self) -> int:
         unused = sum(rows[:, : self.clip].numel() for rows in self.parameters())  # distances below 0

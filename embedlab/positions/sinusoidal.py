@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from embedlab.config.settings import at_least, check_base, setting
 from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape, loudness_cautions
+from embedlab.positions.site import Site
 
 PAPER_TOKENS = 1.0  # RMS of the paper's token vectors: a table of standard deviation D^-½, times √D
 
@@ -56,9 +57,9 @@ class Sinusoidal(Scheme):
         self.register_buffer("scale", torch.tensor(wave_scale(shape, config.base, config.loudness, PAPER_TOKENS)))
         self.register_load_state_dict_pre_hook(_add_scale)  # type: ignore[no-untyped-call]
 
-    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
+    def embed(self, x: Tensor, site: Site) -> Tensor:
         """Return x (B, T, D) + scale · S[positions] (T, D)."""
-        return x + self.scale * sinusoids(positions, self.shape.embedding_dim, self.config.base).to(x.dtype)
+        return x + self.scale * sinusoids(site.keys, self.shape.embedding_dim, self.config.base).to(x.dtype)
 
     def table(self) -> Tensor:
         positions = torch.arange(self.shape.context_length, device=self.scale.device)

@@ -18,8 +18,10 @@ from torch import Tensor, nn
 
 from embedlab.config.errors import UserError
 from embedlab.config.settings import at_least, setting
-from embedlab.positions.base import Scheme, distances
+from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.distance_rows import spread_distances
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)
@@ -84,10 +86,9 @@ class T5(Scheme):
         self.heights = nn.Embedding(config.buckets, shape.n_heads)
         self.heights.weight.data.mul_(config.init_std)
 
-    def bias(self, positions: Tensor, layer: int) -> Tensor:
-        bucket = self.get_buffer("bucket")[distances(positions).clamp(0, self.farthest)]  # (T, T)
-        heights: Tensor = self.heights(bucket)  # (T, T, H)
-        return heights.permute(2, 0, 1) * self.config.scale
+    def bias(self, site: Site) -> Tensor:
+        heights: Tensor = self.heights(self.get_buffer("bucket"))  # (max_distance + 1, H)
+        return spread_distances(heights.T * self.config.scale, site)
 
     def table(self) -> Tensor:
         return self.heights.weight

@@ -12,12 +12,15 @@ Reference: transformers' XLNetRelativeAttention.
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embedlab.config.settings import at_least, check_base, setting
-from embedlab.positions.base import Scheme, distances
+from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
+from embedlab.positions.distance_rows import rows_of_queries
 from embedlab.positions.sinusoidal import sinusoids
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)
@@ -46,15 +49,23 @@ class TransformerXl(Scheme):
         n_layers, D, H, K = shape.n_layers, shape.embedding_dim, shape.n_heads, shape.head_dim
         self.content_bias = nn.Parameter(torch.randn(n_layers, H, K, 1) * config.init_std)  # u
         self.distance_bias = nn.Parameter(torch.randn(n_layers, H, 1, K) * config.init_std)  # v
+        known = sinusoids(torch.arange(shape.context_length), D, config.base)
+        self.register_buffer("known_waves", known, persistent=False)  # of the trained window
         self.distance_keys = nn.Parameter(torch.randn(n_layers, D, D) * config.init_std)  # W
 
-    def score(self, q: Tensor, k: Tensor, x: Tensor | None, logits: Tensor, positions: Tensor, layer: int) -> Tensor:
-        H, K, D = q.size(1), q.size(-1), self.shape.embedding_dim
-        farthest = int(positions[-1] - positions[0])
-        waves = sinusoids(torch.arange(farthest + 1, device=q.device), D, self.config.base).to(q.dtype)
-        keys = (waves @ self.distance_keys[layer]).view(-1, H, K).permute(1, 2, 0)  # (H, K, distances)
-        by_distance = (q + self.distance_bias[layer]) @ keys  # (B, H, T, distances)
-        index = distances(positions).clamp(min=0).expand_as(logits)
-        content = (k @ self.content_bias[layer]).mT  # (B, H, 1, T)
-        scaled: Tensor = (content + by_distance.gather(-1, index)) * K**-0.5
-        return logits + scaled
+    def rotate(self, q: Tensor, k: Tensor, site: Site) -> tuple[Tensor, Tensor]:
+        """Append 1 to each query and u · k to each key, so that their product is (q + u) · k."""
+        return F.pad(q, (0, 1), value=1.0), torch.cat([k, k @ self.content_bias[site.layer]], dim=-1)
+
+    def score(self, q: Tensor, k: Tensor, logits: Tensor, site: Site) -> Tensor:
+        H, K = self.shape.n_heads, self.shape.head_dim
+        waves = self.waves(int(site.queries[-1] - site.keys[0]) + 1).to(q.device, q.dtype)  # (distances, D)
+        keys = (waves @ self.distance_keys[site.layer]).view(-1, H, K).transpose(0, 1)  # (H, distances, K)
+        return logits + rows_of_queries((q[..., :K] + self.distance_bias[site.layer]) * K**-0.5, keys, site)
+
+    def waves(self, distances: int) -> Tensor:
+        """Return R(δ) of the distances 0 … distances - 1: (distances, D)."""
+        known = self.get_buffer("known_waves")
+        if distances <= len(known):
+            return known[:distances]
+        return sinusoids(torch.arange(distances, device=known.device), self.shape.embedding_dim, self.config.base)

@@ -18,6 +18,7 @@ from embedlab.config.settings import check_base, setting
 from embedlab.positions.base import Scheme
 from embedlab.positions.config import PositionConfig, Shape
 from embedlab.positions.rotary import turn
+from embedlab.positions.site import Site
 
 
 @dataclass(slots=True)
@@ -47,11 +48,11 @@ class Xpos(Scheme):
     config: XposConfig
     beyond = "continues to decay past the window, at angles not seen in training"
 
-    def rotate(self, q: Tensor, k: Tensor, positions: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        K, T = q.size(-1), len(positions)
+    def rotate(self, q: Tensor, k: Tensor, site: Site) -> tuple[Tensor, Tensor]:
+        K, positions = q.size(-1), site.keys
         share = torch.arange(0, K, 2, dtype=torch.float64, device=q.device) / K  # (K/2,), 2m/K
         angles = positions.double()[:, None] * self.config.base**-share  # (T, K/2)
-        from_middle = (positions - positions[T // 2]).double()[:, None] / self.config.scale_base
+        from_middle = (positions - positions[len(positions) // 2]).double()[:, None] / self.config.scale_base
         fade = ((share + 0.4) / 1.4) ** from_middle  # (T, K/2)
         cos, sin = angles.cos(), angles.sin()
         return (

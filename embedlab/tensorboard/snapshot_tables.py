@@ -13,6 +13,7 @@ from embedlab.data.token_counts import Ids
 from embedlab.data.token_labels import Vocabulary, token_kind, token_label
 from embedlab.evaluation.neighbours import nearest
 from embedlab.positions.base import Scheme
+from embedlab.positions.site import square
 from embedlab.tensorboard.projector_files import NEXT_POINT, Table
 
 
@@ -46,7 +47,7 @@ def position_table(scheme: Scheme) -> Table | None:
         return None
     L, D = scheme.shape.context_length, scheme.shape.embedding_dim
     zeros = torch.zeros(1, L, D, device=_device(scheme))
-    vectors = scheme.embed(zeros, torch.arange(L, device=zeros.device))[0]  # (L, D)
+    vectors = scheme.embed(zeros, square(torch.arange(L, device=zeros.device)))[0]  # (L, D)
     return _line("positions", vectors, [f"position {i}" for i in range(L)])
 
 
@@ -74,7 +75,9 @@ def bias_table(scheme: Scheme) -> Table | None:
 def bias_by_distance(scheme: Scheme, layer: int) -> torch.Tensor:
     """Return the bias (H, L) of the trained window's last query for keys 0 … L-1 tokens back."""
     positions = torch.arange(scheme.shape.context_length, device=_device(scheme))
-    return scheme.bias(positions, layer)[:, -1].flip(-1).float()  # (H, T, T) -> (H, L), nearest key first
+    site = scheme.locate(square(positions, layer))
+    last = site._replace(queries=site.queries[-1:])
+    return scheme.bias(last)[:, 0].flip(-1).float()  # (H, 1, L) -> (H, L), nearest key first
 
 
 @torch.no_grad()
@@ -93,7 +96,7 @@ def sum_table(
     words = [token_label(tokenizer, token) for token in ids for _ in positions]
     where = positions.tolist() * len(ids)
     labels = [f"{word}@{position}" for word, position in zip(words, where, strict=True)]
-    table = _line("tokens at positions", scheme.embed(x, positions).flatten(0, 1), labels)
+    table = _line("tokens at positions", scheme.embed(x, square(positions)).flatten(0, 1), labels)
     ends = {row for row in range(len(where)) if (row + 1) % len(positions) == 0}
     following = ["" if row in ends else row + 1 for row in range(len(where))]
     return Table(table.name, table.vectors, {**table.columns, "word": words, "position": where, NEXT_POINT: following})

@@ -58,6 +58,7 @@ def train(config: Config, measure: Measure) -> Results | None:
     module = make_module(config, data)
     log_start(config, data, module)
     set_threads(config, module.model.parameter_counts()["total"])
+    torch.set_flush_denormal(True)  # weights of far keys below 1e-38, as alibi and forgetting have, are slow otherwise
 
     with warnings.catch_warnings():
         for message in IGNORED_WARNINGS:

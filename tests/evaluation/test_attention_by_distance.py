@@ -7,7 +7,7 @@ import torch
 
 from embedlab import positions
 from embedlab.config.tree import Config
-from embedlab.evaluation.lens import Watched, attention_by_distance
+from embedlab.evaluation.lens import Watched, attention_by_distance, join
 from embedlab.model.embeddings import LanguageModel
 from embedlab.tensorboard.figures import figures, render
 from embedlab.tensorboard.texts import generate
@@ -22,7 +22,7 @@ def test_weights_of_plain_attention(make_config: Callable[..., Config]) -> None:
     q, k, _ = attention.qkv(x).split(16, dim=-1)
     watched = Watched(model.scheme)
     attention(x, watched, torch.arange(8))
-    (weights,) = watched.weights
+    weights = join(watched.seen_weights[0], 0.0)
     for head, columns in enumerate((slice(0, 8), slice(8, 16))):
         logits = q[..., columns] @ k[..., columns].mT / 8**0.5
         expected = (logits + torch.full((8, 8), -torch.inf).triu(1)).softmax(-1)

@@ -10,6 +10,7 @@ from embedlab import positions
 from embedlab.config.tree import Config
 from embedlab.evaluation.lens import Watched, mean_by_distance, position_lens
 from embedlab.model.embeddings import LanguageModel
+from embedlab.positions.site import square
 
 V, T, H = 17, 8, 2
 TINY = ("model.embedding_dim=16", f"model.n_heads={H}", f"data.context_length={T}", "model.init_std=0.3")
@@ -23,7 +24,7 @@ def test_the_lens_changes_nothing_and_weights_sum_to_one(make_config: Callable[.
     ids = torch.from_numpy(IDS[:T].astype(np.int64))[None]
     with torch.no_grad():
         watched = Watched(model.scheme).eval()
-        x = model.scheme.embed(model.tokens(ids), torch.arange(T))
+        x = model.scheme.embed(model.tokens(ids), square(torch.arange(T)))
         torch.testing.assert_close(model.head(x, watched, torch.arange(T)), model(ids), rtol=1e-4, atol=1e-5)
     lens = position_lens(model, IDS, config)
     assert lens is not None

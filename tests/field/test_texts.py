@@ -21,6 +21,7 @@ from embedlab.data.pieces import safe_pieces
 from embedlab.data.tokenizer import Tokenizer, load_tokenizer
 from embedlab.data.tokens import prepare
 from embedlab.model.attention import attend
+from embedlab.positions.site import square
 
 PATHOLOGICAL = {
     "one letter": "a" * 200_000,
@@ -141,6 +142,6 @@ def test_schemes_at_odd_shapes(name: str, D: int, H: int, L: int, T: int) -> Non
 def mixed(scheme: Any, x: Tensor, H: int) -> Tensor:
     """Embed and attend; return (B, H, T, K)."""
     B, T, D = x.shape
-    h = scheme.embed(x, torch.arange(T))
+    h = scheme.embed(x, square(torch.arange(T)))
     q = k = v = h.view(B, T, H, D // H).transpose(1, 2)
     return attend(scheme.eval(), q, k, v, x=h)

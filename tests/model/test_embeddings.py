@@ -8,6 +8,7 @@ import torch
 from embedlab.config.errors import UserError
 from embedlab.config.tree import Config
 from embedlab.model.embeddings import LanguageModel, token_table
+from embedlab.positions.site import square
 
 TINY = ("model.embedding_dim=16", "model.n_heads=2", "data.context_length=8")
 
@@ -49,7 +50,7 @@ def test_source_chapters_numbers() -> None:
     vectors = learned.table()
     assert vectors is not None
     close(vectors[:4], POSITIONS)
-    close(learned.embed(table(ids)[None], torch.arange(4))[0], SUMS)
+    close(learned.embed(table(ids)[None], square(torch.arange(4)))[0], SUMS)
 
 
 def test_sum_of_the_chapters() -> None:

@@ -7,8 +7,9 @@ import torch
 
 from embedlab.config.errors import UserError
 from embedlab.model.attention import attend
-from embedlab.positions.base import Composed
+from embedlab.positions.composed import Composed
 from embedlab.positions.config import shape_of
+from embedlab.positions.site import square
 from tests.positions.tiny_model import L, TinyModel, scheme, some_ids
 
 
@@ -34,7 +35,7 @@ def test_per_layer_makes_parameters_only_for_the_layers_that_a_scheme_serves() -
 def test_a_scheme_of_the_input_acts_once_in_any_layers_turn() -> None:
     both = scheme("per_layer", n_layers=4, schemes=["rotary", "learned"])
     x = torch.zeros(1, L, 16)
-    assert torch.equal(both.embed(x, torch.arange(L))[0], both.table())
+    assert torch.equal(both.embed(x, square(torch.arange(L)))[0], both.table())
     assert "embed" in both.hooks(0)
     assert both.max_context_length == L
 

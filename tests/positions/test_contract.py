@@ -30,6 +30,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in names()] + VAR
 # Schemes whose result depends on the position itself, not only on distances.
 ABSOLUTE = {"learned", "sinusoidal", "scaled_sinusoidal"}
 
+EXPLICIT = {"score", "weights", "values"}  # hooks that need logits or weights
+
 every_scheme = pytest.mark.parametrize(
     ("name", "settings"), CASES, ids=lambda part: part if isinstance(part, str) else ",".join(map(str, part.values()))
 )
@@ -75,7 +77,7 @@ def test_fused_attention_equals_explicit_logits(name: str, settings: dict[str, A
 
 
 @every_scheme
-def test_fused_attention_serves_all_but_score_and_values(
+def test_fused_attention_serves_all_but_score_weights_and_values(
     name: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fused, calls = F.scaled_dot_product_attention, []
@@ -84,8 +86,8 @@ def test_fused_attention_serves_all_but_score_and_values(
     layers = [model.scheme.hooks(layer) for layer in range(N_LAYERS)]
     with torch.no_grad():
         model(some_ids())
-    assert len(calls) == sum(not hooks & {"score", "values"} for hooks in layers)
-    fixed = sum(not hooks & {"score", "values"} and not trains_bias(model, hooks) for hooks in layers)
+    assert len(calls) == sum(not hooks & EXPLICIT for hooks in layers)
+    fixed = sum(not hooks & EXPLICIT and not trains_bias(model, hooks) for hooks in layers)
     calls.clear()
     model(some_ids())
     assert len(calls) == fixed  # a learned bias gets no gradient from the CPU's fused kernel

@@ -13,6 +13,7 @@ from embedlab.model.embeddings import LanguageModel
 from embedlab.positions import build
 from embedlab.positions.config import Shape
 from embedlab.positions.sinusoidal import sinusoids
+from embedlab.positions.site import square
 
 V, D, L = 300, 64, 32
 SIZES = (f"model.embedding_dim={D}", f"data.context_length={L}")
@@ -27,7 +28,7 @@ def rms(vectors: Tensor) -> float:
 
 
 def loudness(model: LanguageModel) -> float:
-    added = model.scheme.embed(torch.zeros(1, L, D), torch.arange(L))[0]
+    added = model.scheme.embed(torch.zeros(1, L, D), square(torch.arange(L)))[0]
     return rms(added) / rms(model.tokens.weight)
 
 

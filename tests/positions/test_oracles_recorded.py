@@ -10,6 +10,7 @@ from torch import Tensor
 from embedlab.model.attention import attend
 from embedlab.positions import build
 from embedlab.positions.base import Scheme
+from embedlab.positions.site import square
 
 RECORD = json.loads((Path(__file__).parent / "oracles" / "recorded.json").read_text())
 H, T, K, L = 2, 6, 4, 8
@@ -35,11 +36,11 @@ def test_pope_is_pope_pytorch() -> None:
     parts = recorded("pope")
     scheme = make("pope")
     scheme.phase.data = parts["phase"][:, None]
-    q, k = scheme.rotate(parts["q"], parts["k"], torch.arange(T), 0)
+    q, k = scheme.rotate(parts["q"], parts["k"], square(torch.arange(T)))
     torch.testing.assert_close(q @ k.mT, parts["products"], rtol=1e-5, atol=1e-5)
 
 
 def test_xpos_is_torchscale() -> None:
     parts = recorded("xpos")
-    q, k = make("xpos").rotate(parts["q"], parts["k"], torch.arange(T), 0)
+    q, k = make("xpos").rotate(parts["q"], parts["k"], square(torch.arange(T)))
     torch.testing.assert_close((q @ k.mT).tril(), parts["products"].tril(), rtol=1e-5, atol=1e-5)

@@ -22,6 +22,7 @@ from transformers.models.wav2vec2_bert.modeling_wav2vec2_bert import _apply_rela
 from transformers.models.xlnet.modeling_xlnet import XLNetRelativeAttention  # noqa: E402
 
 from embedlab.positions.sinusoidal import sinusoids  # noqa: E402
+from embedlab.positions.site import square  # noqa: E402
 
 B, H, T, K = 2, 4, 12, 8
 D = H * K
@@ -61,7 +62,7 @@ def test_t5_bias_reads_its_bucket() -> None:
     t5 = make("t5", buckets=8, max_distance=10, scale=3.0)
     positions = torch.arange(T)
     bucket = T5Attention._relative_position_bucket(positions[None] - positions[:, None], False, 8, 10)
-    close(t5.bias(positions, 0), 3 * t5.heights.weight[bucket].permute(2, 0, 1))
+    close(t5.bias(square(positions)), 3 * t5.heights.weight[bucket].permute(2, 0, 1))
 
 
 @pytest.mark.parametrize("n_heads", [1, 2, 3, 4, 6, 8, 12])
@@ -69,14 +70,14 @@ def test_alibi_slopes_are_blooms_and_after_the_softmax_its_bias(n_heads: int) ->
     alibi = build("alibi", embedding_dim=n_heads * K, n_heads=n_heads, n_layers=1, context_length=T)
     future = torch.ones(T, T, dtype=torch.bool).triu(1)
     bloom = build_alibi_tensor(torch.ones(1, T), n_heads, torch.float32)  # (H, 1, T), + m · j
-    ours = alibi.bias(torch.arange(T), 0).masked_fill(future, -torch.inf).softmax(-1)
+    ours = alibi.bias(square(torch.arange(T))).masked_fill(future, -torch.inf).softmax(-1)
     close(ours, bloom.expand(n_heads, T, T).masked_fill(future, -torch.inf).softmax(-1))
 
 
 @pytest.mark.parametrize("n_heads", [2, 4, 8])  # for other numbers of heads MPT orders the slopes differently
 def test_alibi_is_mpts_for_powers_of_two(n_heads: int) -> None:
     alibi = build("alibi", embedding_dim=n_heads * K, n_heads=n_heads, n_layers=1, context_length=T)
-    close(alibi.bias(torch.arange(T), 0)[:, -1], build_mpt_alibi_tensor(n_heads, T)[:, 0])
+    close(alibi.bias(square(torch.arange(T)))[:, -1], build_mpt_alibi_tensor(n_heads, T)[:, 0])
 
 
 @pytest.mark.parametrize("fraction", [1.0, 0.5, 0.25])
@@ -87,13 +88,13 @@ def test_rotary_half_is_gpt_neox(fraction: float) -> None:
     angles = torch.arange(T)[:, None] * 10_000.0 ** -(torch.arange(0, R, 2) / R)
     angles = torch.cat([angles, angles], -1)[None]
     theirs = gpt_neox.apply_rotary_pos_emb(q, k, angles.cos(), angles.sin())
-    for ours, expected in zip(rotary.rotate(q, k, torch.arange(T), 0), theirs, strict=True):
+    for ours, expected in zip(rotary.rotate(q, k, square(torch.arange(T))), theirs, strict=True):
         close(ours, expected)
 
 
 def test_rotary_interleaved_is_gpt_j() -> None:
     q, k, _ = qkv()
-    rotated = make("rotary", layout="interleaved").rotate(q, k, torch.arange(T), 0)
+    rotated = make("rotary", layout="interleaved").rotate(q, k, square(torch.arange(T)))
     sin, cos = gptj.create_sinusoidal_positions(T, K)[None].chunk(2, dim=-1)
     for ours, x in zip(rotated, (q, k), strict=True):
         close(ours, gptj.apply_rotary_pos_emb(x.transpose(1, 2), sin, cos).transpose(1, 2))
@@ -122,7 +123,7 @@ def test_rotary_scalings(kind: str, context_length: int) -> None:
     frequencies, grow = ROPE_INIT_FUNCTIONS[str(parameters["rope_type"])](config, "cpu", seq_len=length)
     close(rotary.frequencies().float(), frequencies)
     one = torch.ones(1, 1, 2, width)
-    turned, _ = rotary.rotate(one, one, torch.arange(2), 0)
+    turned, _ = rotary.rotate(one, one, square(torch.arange(2)))
     angles = torch.arange(2)[:, None] * torch.cat([frequencies, frequencies])
     close(turned[0, 0], (angles.cos() + gpt_neox.rotate_half(torch.ones(2, width)) * angles.sin()) * grow)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from embedlab.model.attention import attend
 from embedlab.positions import build
 from embedlab.positions.base import Scheme
+from embedlab.positions.site import square
 
 xt = pytest.importorskip("x_transformers.x_transformers", reason="x-transformers (dev extra) is the oracle here")
 
@@ -42,25 +43,28 @@ def test_learned_is_absolute_positional_embedding_without_its_scale() -> None:
     learned, theirs = make("learned"), xt.AbsolutePositionalEmbedding(D, T)
     theirs.emb.weight.data = learned.vectors.weight.data
     x = torch.randn(B, T, D)
-    close(learned.embed(x, POSITIONS), x + theirs(x) * D**0.5)
+    close(learned.embed(x, square(POSITIONS)), x + theirs(x) * D**0.5)
 
 
 @pytest.mark.parametrize("base", [10_000.0, 100.0])
 def test_scaled_sinusoidal(base: float) -> None:
     x = torch.randn(B, T, D)
-    close(make("scaled_sinusoidal", base=base).embed(x, POSITIONS), x + xt.ScaledSinusoidalEmbedding(D, theta=base)(x))
+    close(
+        make("scaled_sinusoidal", base=base).embed(x, square(POSITIONS)),
+        x + xt.ScaledSinusoidalEmbedding(D, theta=base)(x),
+    )
 
 
 @pytest.mark.parametrize("n_heads", [1, 2, 3, 4, 5, 8, 12])
 def test_alibi(n_heads: int) -> None:
     theirs = xt.AlibiPositionalBias(n_heads)(T, T)
-    close(make("alibi", n_heads).bias(POSITIONS, 0).tril(), theirs.tril())
+    close(make("alibi", n_heads).bias(square(POSITIONS)).tril(), theirs.tril())
 
 
 def test_t5_with_its_scale() -> None:
     t5, theirs = make("t5", buckets=8, max_distance=10, scale=5.0), xt.RelativePositionBias(5.0, True, 8, 10, H)
     theirs.relative_attention_bias.weight.data = t5.heights.weight.data
-    close(t5.bias(POSITIONS, 0), theirs(T, T))
+    close(t5.bias(square(POSITIONS)), theirs(T, T))
 
 
 @pytest.mark.parametrize("fraction", [1.0, 0.5])
@@ -68,7 +72,7 @@ def test_rotary_interleaved(fraction: float) -> None:
     q, k, _ = qkv()
     freqs, _ = xt.RotaryEmbedding(int(K * fraction))(POSITIONS)
     for ours, x in zip(
-        make("rotary", layout="interleaved", fraction=fraction).rotate(q, k, POSITIONS, 0), (q, k), strict=True
+        make("rotary", layout="interleaved", fraction=fraction).rotate(q, k, square(POSITIONS)), (q, k), strict=True
     ):
         close(ours, xt.apply_rotary_pos_emb(x, freqs))
 
@@ -76,8 +80,8 @@ def test_rotary_interleaved(fraction: float) -> None:
 def test_rotary_layouts_agree_after_permuting_dimensions() -> None:
     q, k, _ = qkv()
     pairs_first = torch.cat([torch.arange(0, K, 2), torch.arange(1, K, 2)])
-    interleaved, _ = make("rotary", layout="interleaved").rotate(q, k, POSITIONS, 0)
-    half, _ = make("rotary").rotate(q[..., pairs_first], k, POSITIONS, 0)
+    interleaved, _ = make("rotary", layout="interleaved").rotate(q, k, square(POSITIONS))
+    half, _ = make("rotary").rotate(q[..., pairs_first], k, square(POSITIONS))
     close(half, interleaved[..., pairs_first])
 
 

@@ -47,7 +47,7 @@ class StripesConfig(PositionConfig):
 
 
 class Stripes(Scheme):
-    def embed(self, x, positions):
+    def embed(self, x, site):
         fail_in(self.config, "embed")
         return x
 

@@ -17,6 +17,7 @@ from embedlab import positions
 from embedlab.config.errors import OwnCodeError, UserError
 from embedlab.model.attention import attend
 from embedlab.positions.config import Shape
+from embedlab.positions.site import square
 from tests.positions.tiny_model import TinyModel, some_ids
 
 ROOT = Path(__file__).parents[2]
@@ -39,8 +40,8 @@ BODY = """
 
 
     class Stripes(Scheme):
-        def bias(self, positions, layer):
-            stripes = (positions[:, None] - positions) % self.config.period == 0
+        def bias(self, site):
+            stripes = site.distances % self.config.period == 0
             return stripes.float().expand(self.shape.n_heads, -1, -1)
 """
 MADE_OF = {  # how PERIOD, 2, may come about
@@ -71,8 +72,8 @@ def test_constants_helpers_and_modules(made_of: str, tmp_path: Path) -> None:
     first = "from __future__ import annotations\n" if made_of == "postponed annotations" else ""
     path = write(tmp_path, HEAD, MADE_OF[made_of], BODY, first=first)
     assert positions.configure({"name": "stripes", "file": str(path)}).period == 2
-    assert build(path).bias(torch.arange(4), 0)[0, :, 0].tolist() == [1, 0, 1, 0]
-    assert build(path, period=3).bias(torch.arange(4), 0)[0, :, 0].tolist() == [1, 0, 0, 1]
+    assert build(path).bias(square(torch.arange(4)))[0, :, 0].tolist() == [1, 0, 1, 0]
+    assert build(path, period=3).bias(square(torch.arange(4)))[0, :, 0].tolist() == [1, 0, 0, 1]
 
 
 def test_a_setting_may_be_an_enum(tmp_path: Path, make_config: Callable[..., Any]) -> None:
@@ -164,31 +165,40 @@ def test_exceptions_in_validate_build_and_hooks(tmp_path: Path) -> None:
     in_hook = BODY.replace("% self.config.period", "+ torch.ones(7)")
     scheme = build(write(tmp_path, HEAD, "PERIOD = 2", in_hook, name="hook.py"))
     with pytest.raises(OwnCodeError, match=r"hook.py, line \d+: RuntimeError: The size of tensor a"):
-        scheme.bias(torch.arange(4), 0)
+        scheme.bias(square(torch.arange(4)))
 
 
 CALL = {
-    "embed": "self, x, positions",
-    "rotate": "self, q, k, positions, layer",
-    "bias": "self, positions, layer",
-    "score": "self, q, k, x, logits, positions, layer",
-    "values": "self, weights, v, positions, layer",
+    "embed": "self, x, site",
+    "mix": "self, x, site",
+    "rotate": "self, q, k, site",
+    "bias": "self, site",
+    "score": "self, q, k, logits, site",
+    "weights": "self, logits, site",
+    "values": "self, weights, v, site",
 }
 WRONG = {  # (hook, its last line): the message on both shapes; B = 3, H = 2, T = 4, K = 4, D = 8
     ("embed", "return x[:, :-1]"): r"embed returns \(3, 3, 8\), not \(3, 4, 8\), \(B, T, D\)",
     ("embed", "x + 1"): r"embed returns None \(is there a `return`\?\), not \(3, 4, 8\)",
+    ("mix", "return x[..., :4]"): r"mix returns \(3, 4, 4\), not \(3, 4, 8\), \(B, T, D\)",
     ("rotate", "return q"): r"rotate returns \(3, 2, 4, 4\), not \(\(3, 2, 4, 4\), \(3, 2, 4, 4\)\), q and k",
     ("rotate", "return q, k[..., :2]"): r"rotate returns \(\(3, 2, 4, 4\), \(3, 2, 4, 2\)\), not ",
-    ("bias", "return torch.zeros(5, 4, 4)"): r"bias returns \(5, 4, 4\), not \(2, 4, 4\), \(H, T, T\)",
-    ("bias", "return torch.zeros(3, 2, 4, 4)"): r"bias returns \(3, 2, 4, 4\), not \(2, 4, 4\)",
+    ("bias", "return torch.zeros(5, 4, 4)"): r"bias returns \(5, 4, 4\), not \(2, 1, 4\), \(H, Tq, Tk\)",
+    ("bias", "return torch.zeros(3, 2, 4, 4)"): r"bias returns \(3, 2, 4, 4\), not \(2, 1, 4\)",
     ("score", "return logits[..., :1]"): r"score returns \(3, 2, 4, 1\), not \(3, 2, 4, 4\)",
+    (
+        "weights",
+        "return logits.softmax(-1)[:, :, 0]",
+    ): r"weights returns \(3, 2, 4\), not \(3, 2, 4, 4\), \(B, H, Tq, Tk\)",
+    ("weights", "return logits.softmax(-1)[:1]"): r"weights returns \(1, 2, 4, 4\), not \(3, 2, 4, 4\)",
     ("values", "return v.mean(1)"): r"values returns \(3, 4, 4\), not \(3, 2, 4, 4\)",
 }
 
 
 def use(scheme: Any) -> None:
     """Call the hooks as the model does, by the fused path where they allow it."""
-    x = scheme.embed(torch.zeros(3, 4, 8), torch.arange(4))
+    x = scheme.embed(torch.zeros(3, 4, 8), square(torch.arange(4)))
+    x = scheme.mix(x, square(torch.arange(4), layer=0, x=x))
     q = k = v = torch.randn(3, 2, 4, 4)
     attend(scheme, q, k, v, x=x)
 
@@ -211,13 +221,56 @@ def test_a_wrong_shape_names_scheme_hook_and_both_shapes(hook: str, line: str, i
         use(scheme)
 
 
-@pytest.mark.parametrize("shape", ["1, 4, 4", "2, 1, 4", "2, 4, 4"])
+@pytest.mark.parametrize("shape", ["1, Tq, 4", "2, 1, 4", "2, Tq, 4"])
 def test_a_bias_may_be_the_same_for_heads_or_queries(shape: str, tmp_path: Path) -> None:
-    hook = f"class Stripes(Scheme):\n    def bias(self, positions, layer):\n        return torch.ones({shape})"
+    body = f"def bias(self, site):\n        Tq = len(site.queries)\n        return torch.ones({shape})"
+    hook = f"class Stripes(Scheme):\n    {body}"
     path = write(tmp_path, HEAD, "PERIOD = 2", BODY.partition("    class Stripes(Scheme):")[0], hook)
     q = k = v = torch.randn(3, 2, 4, 4)
     for exact in (True, False):
         torch.testing.assert_close(attend(build(path), q, k, v, exact=exact), attend(none(), q, k, v, exact=exact))
+
+
+def test_a_score_may_be_the_same_for_texts(tmp_path: Path) -> None:
+    hook = """
+        class Stripes(Scheme):
+            def score(self, q, k, logits, site):
+                return -site.distances.float().expand(2, -1, -1)
+
+            def values(self, weights, v, site):
+                assert weights.shape == (3, 2, *site.distances.shape)
+                return weights @ v
+    """
+    path = write(tmp_path, HEAD, "PERIOD = 2", BODY.partition("    class Stripes(Scheme):")[0], hook)
+    q = k = v = torch.randn(3, 2, 4, 4)
+    delta = torch.arange(4)[:, None] - torch.arange(4)
+    expected = (-delta.float()).masked_fill(delta < 0, -torch.inf).softmax(-1) @ v
+    for exact in (True, False):
+        torch.testing.assert_close(attend(build(path), q, k, v, exact=exact), expected)
+
+
+EARLIER = {  # hooks of version 0.2: as they are since
+    "embed(self, x, positions)": "embed(self, x, site)",
+    "rotate(self, q, k, positions, layer)": "rotate(self, q, k, site)",
+    "bias(self, positions, layer)": "bias(self, site)",
+    "bias(self, positions, layer=0)": "bias(self, site)",
+    "score(self, q, k, x, logits, positions, layer)": "score(self, q, k, logits, site)",
+    "values(self, weights, v, positions, layer)": "values(self, weights, v, site)",
+}
+
+
+@pytest.mark.parametrize("hook", EARLIER)
+def test_hooks_of_earlier_versions_are_reported_with_their_new_form(hook: str, tmp_path: Path) -> None:
+    head = HEAD.replace("import Scheme", "import Scheme, distances")
+    path = write(tmp_path, head, "PERIOD = 2", BODY.replace("bias(self, site)", hook))
+    line = path.read_text().splitlines().index(f"    def {hook}:") + 1
+    given, declared = (form.replace("=0", "") for form in (hook, EARLIER[hook]))
+    with pytest.raises(UserError) as caught:
+        positions.configure({"name": "stripes", "file": str(path)})
+    assert str(caught.value) == (
+        f"position.file={path}, line {line}: {given} is, since version 0.3, {declared}; "
+        "site has queries, keys, layer, x and distances"
+    )
 
 
 def none() -> Any:
@@ -236,8 +289,8 @@ def test_the_check_changes_no_number(tmp_path: Path) -> None:
 
 
         class Own(Alibi):
-            def bias(self, positions, layer):
-                return super().bias(positions, layer)
+            def bias(self, site):
+                return super().bias(site)
         """,
         name="own.py",
     )
@@ -246,8 +299,9 @@ def test_the_check_changes_no_number(tmp_path: Path) -> None:
 
 READ_BACK = """
 import pickle, sys, torch
+from embedlab.positions.site import square
 scheme, config = pickle.loads(sys.stdin.buffer.read())
-print(scheme.bias(torch.arange(4), 0)[0, :, 0].tolist(), config.period, type(config).__name__)
+print(scheme.bias(square(torch.arange(4)))[0, :, 0].tolist(), config.period, type(config).__name__)
 """
 
 
@@ -257,8 +311,7 @@ def test_another_process_reads_what_cloudpickle_wrote(module: str, tmp_path: Pat
     helper = "def remainder(distance, period):\n    return distance % period"
     write(tmp_path, helper, name="stripes_helpers.py")
     source = f"from {module} import remainder" if module else helper
-    distances = "positions[:, None] - positions"
-    body = BODY.replace(f"({distances}) % self.config.period", f"remainder({distances}, self.config.period)")
+    body = BODY.replace("site.distances % self.config.period", "remainder(site.distances, self.config.period)")
     path = write(tmp_path, HEAD, f"{source}\n\n\nPERIOD = 2", body)
     config = positions.configure({"name": "stripes", "file": str(path)})
     pickled = cloudpickle.dumps((build(path), config))
@@ -272,14 +325,14 @@ def test_an_inner_scheme_is_pickled_too(inside: str, tmp_path: Path) -> None:
     path = write(tmp_path, HEAD, "PERIOD = 2", BODY)
     scheme = composed(inside, {"name": "stripes", "file": str(path)})
     again = pickle.loads(cloudpickle.dumps(scheme))
-    assert torch.equal(again.bias(torch.arange(4), 0), scheme.bias(torch.arange(4), 0))
+    assert torch.equal(again.bias(square(torch.arange(4))), scheme.bias(square(torch.arange(4))))
 
 
 def test_submitit_reads_a_scheme(tmp_path: Path) -> None:
     submitit = pytest.importorskip("submitit.core.utils")
     path = write(tmp_path, HEAD, "PERIOD = 2", BODY)
     pickled = tmp_path / "submitted.pkl"
-    submitit.DelayedSubmission(build(path).bias, torch.arange(4), 0).dump(pickled)
+    submitit.DelayedSubmission(build(path).bias, square(torch.arange(4))).dump(pickled)
     script = f"import submitit.core.utils as u; print(u.DelayedSubmission.load({str(pickled)!r}).result())"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -11,13 +11,14 @@ import torch
 from embedlab import positions
 from embedlab.config.errors import UserError
 from embedlab.positions.config import shape_of
+from embedlab.positions.site import square
 from tests.positions.tiny_model import L, TinyModel, scheme, some_ids
 
 OWN = '''
 """Stripes: tokens an even distance away are nearer."""
 from dataclasses import dataclass
 
-from embedlab.positions.base import Scheme, distances
+from embedlab.positions.base import Scheme
 from embedlab.config.settings import setting
 from embedlab.positions.config import PositionConfig, Shape
 
@@ -33,8 +34,8 @@ class StripesConfig(PositionConfig):
 
 
 class Stripes(Scheme):
-    def bias(self, positions, layer):
-        stripes = distances(positions) % self.config.period == 0
+    def bias(self, site):
+        stripes = site.distances % self.config.period == 0
         return stripes.float().expand(self.shape.n_heads, -1, -1)
 '''
 
@@ -59,7 +60,7 @@ def test_own_scheme_on_the_command_line(own_file: Path, make_config: Callable[..
     config = make_config("position=none", "position.name=stripes", f"position.file={own_file}", "+position.period=5")
     assert config.position.period == 5
     own = positions.build_from(config.position, shape_of(config))
-    assert own.bias(torch.arange(L), 0)[0, :, 0].tolist() == [float(i % 5 == 0) for i in range(L)]
+    assert own.bias(square(torch.arange(L)))[0, :, 0].tolist() == [float(i % 5 == 0) for i in range(L)]
 
 
 @pytest.mark.parametrize(

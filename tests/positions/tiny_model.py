@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from embedlab.model.attention import attend
 from embedlab.positions import build
 from embedlab.positions.base import Scheme
+from embedlab.positions.site import square
 
 D, H, N_LAYERS, L, VOCAB = 16, 4, 2, 12, 11  # K = 4
 
@@ -35,9 +36,11 @@ class TinyModel(nn.Module):
         """Return logits (B, T, vocab) for ids (B, T)."""
         B, T = ids.size()
         positions = torch.arange(T) if positions is None else positions
-        h = self.scheme.embed(self.tokens(ids), positions)
+        h = self.scheme.embed(self.tokens(ids), square(positions))
         for layer, (norm, qkv, out) in enumerate(zip(self.norms, self.qkv, self.out, strict=True)):
             x = norm(h)
+            if "mix" in self.scheme.hooks(layer):
+                x = self.scheme.mix(x, square(positions, layer, x))
             q, k, v = qkv(x).view(B, T, 3, H, D // H).permute(2, 0, 3, 1, 4)  # each (B, H, T, K)
             mixed = attend(self.scheme, q, k, v, x=x, layer=layer, positions=positions, exact=exact)
             h = h + out(mixed.transpose(1, 2).reshape(B, T, D))

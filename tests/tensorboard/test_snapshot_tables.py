@@ -6,6 +6,7 @@ import torch
 
 from embedlab import positions
 from embedlab.positions.base import Scheme
+from embedlab.positions.site import Site, square
 from embedlab.tensorboard import snapshot_tables
 from embedlab.tensorboard.projector_files import NEXT_POINT
 
@@ -51,7 +52,8 @@ def test_positions_in_a_line(name: str) -> None:
     table = snapshot_tables.position_table(made)
     assert table is not None
     x = torch.randn(1, 6, 8)
-    torch.testing.assert_close(torch.from_numpy(table.vectors), (made.embed(x, torch.arange(6)) - x)[0].detach())
+    added = made.embed(x, square(torch.arange(6))) - x
+    torch.testing.assert_close(torch.from_numpy(table.vectors), added[0].detach())
     assert list(table.columns[NEXT_POINT]) == [1, 2, 3, 4, 5, ""]
     assert table.columns["row"][5] == "position 5"
     assert snapshot_tables.relative_table(made) is None  # it would show the same points a second time
@@ -92,8 +94,8 @@ class Biased(Scheme):
     def hooks(self, layer: int = 0) -> frozenset[str]:
         return frozenset({"bias"} if layer else ())
 
-    def bias(self, where: torch.Tensor, layer: int) -> torch.Tensor:
-        return -torch.arange(1.0, 3)[:, None, None] * (where[:, None] - where[None, :])
+    def bias(self, site: Site) -> torch.Tensor:
+        return -torch.arange(1.0, 3)[:, None, None] * site.distances
 
 
 def test_bias_by_distance_of_the_layers_that_have_one() -> None:
