@@ -36,9 +36,12 @@ def attend(
     layer: int = 0,
     positions: Tensor | None = None,
     *,
+    last: int | None = None,
     exact: bool = False,
 ) -> Tensor:
     """Compute causal attention with the scheme's hooks: q, k, v (B, H, T, K) -> (B, H, T, K).
+
+    With `last`, only the last so many queries are computed: (B, H, last, K).
 
     PyTorch's fused attention serves schemes without hooks, with `rotate` and with `bias` (`mix` and `embed` act
     elsewhere). Explicit logits are computed only if another hook needs them, if a learned bias trains on a CPU (its
@@ -52,12 +55,13 @@ def attend(
     site = scheme.locate(square(positions, layer, x))
     if "rotate" in hooks:
         q, k = scheme.rotate(q, k, site)
+    first = 0 if last is None else T - last
     if exact:
-        return _attend_explicitly(scheme, hooks, q, k, v, site, scale)
+        return _attend_explicitly(scheme, hooks, q[:, :, first:], k, v, site.rows(first, T), scale)
     if not hooks & EXPLICIT and not ("bias" in hooks and q.device.type == "cpu" and _trains_bias(scheme, site)):
-        return _attend_fused(scheme, hooks, q, k, v, site, scale)
+        return _attend_fused(scheme, hooks, q[:, :, first:], k, v, site.rows(first, T), scale)
     blocks, end = [], T
-    for rows in reversed(torch.split(q, BLOCK, dim=-2)):
+    for rows in reversed(torch.split(q[:, :, first:], BLOCK, dim=-2)):
         k, v = k[:, :, :end], v[:, :, :end]  # of the slice before: its gradient is no longer than that
         start = end - rows.size(-2)
         blocks.append(_attend_explicitly(scheme, hooks, rows, k, v, site.rows(start, end), scale))
@@ -74,8 +78,8 @@ def _trains_bias(scheme: Scheme, site: Site) -> bool:
 def _attend_fused(
     scheme: Scheme, hooks: frozenset[str], q: Tensor, k: Tensor, v: Tensor, site: Site, scale: float
 ) -> Tensor:
-    K = v.size(-1)
-    mask = None
+    K, every_query = v.size(-1), q.size(-2) == k.size(-2)
+    mask = None if every_query else ~_future(site)  # PyTorch's is_causal would take the first queries for the last
     if "bias" in hooks:
         bias = scheme.bias(site).to(q.dtype).masked_fill(_future(site), -torch.inf)
         mask = bias.expand(q.size(0), -1, -1, -1)  # no copy

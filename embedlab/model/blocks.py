@@ -26,8 +26,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, scheme: Scheme, positions: Tensor, last: int | None = None) -> Tensor:
         B, T, _ = x.size()
         q, k, v = self.qkv(x).view(B, T, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)  # each (B, H, T, K)
-        y = last_rows(attend(scheme, q, k, v, x, self.layer, positions).transpose(1, 2), last)  # (B, T, H, K)
-        mixed: Tensor = self.out(y.flatten(2))
+        y = attend(scheme, q, k, v, x, self.layer, positions, last=last)  # (B, H, T, K)
+        mixed: Tensor = self.out(y.transpose(1, 2).flatten(2))
         return mixed
 
 

@@ -22,7 +22,13 @@ from embedlab.sweep.job_process import SECONDS_TO_SAVE, Ended, Task, run_task
 from embedlab.sweep.jobs import JobError
 
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
-PRELOAD = ["embedlab.cli", "embedlab.evaluation", "embedlab.training.run"]  # torch and Lightning with them
+VIEWS = ("figures", "hparams", "layout", "projector", "texts")  # Hydra imports them by name in each job
+PRELOAD = [  # torch and Lightning with them
+    "embedlab.cli",
+    "embedlab.evaluation",
+    "embedlab.training.run",
+    *(f"embedlab.tensorboard.{name}" for name in VIEWS),
+]
 
 
 def warm_up() -> None:

@@ -44,6 +44,22 @@ def test_blocks_equal_attention_at_once(name: str, settings: dict[str, Any], T: 
     torch.testing.assert_close(fast, exact, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("last", [1, 16, BLOCK + 1, LONGEST])
+@every_scheme
+def test_the_last_queries_alone(name: str, settings: dict[str, Any], last: int, exact: bool) -> None:
+    torch.manual_seed(0)
+    scheme = (
+        build(name, embedding_dim=D, n_heads=H, n_layers=LAYERS, context_length=LONGEST, **settings).double().eval()
+    )
+    q, k, v = (torch.randn(B, H, LONGEST, K, dtype=torch.float64) for _ in range(3))
+    x = torch.randn(B, LONGEST, D, dtype=torch.float64)
+    with torch.no_grad():
+        whole = attend(scheme, q, k, v, x, LAYERS - 1)
+        alone = attend(scheme, q, k, v, x, LAYERS - 1, last=last, exact=exact)
+    torch.testing.assert_close(alone, whole[:, :, -last:], rtol=1e-9, atol=1e-9)
+
+
 class Spy(Scheme):
     """Records the sites and shapes that its hooks get."""
 
