@@ -36,8 +36,8 @@ def advise(comparison: Comparison, group: Group) -> Iterator[Advice]:
 def _best(comparison: Comparison, group: Group) -> str:
     best = group.rows[0]
     unit = f" {comparison.metric.unit}" if comparison.metric.unit else ""
-    places = decimals_for(best.mean.mean)
-    text = f"{best.label} is the best so far ({best.mean.mean:,.{places}f}{unit}, {format_seeds(best.mean.n)})"
+    decimals = decimals_for(best.mean.mean)
+    text = f"{best.label} is the best so far ({best.mean.mean:,.{decimals}f}{unit}, {format_seeds(best.mean.n)})"
     pairs = [pair for pair in group.pairs if pair.a is best or pair.b is best]
     tested = [pair for pair in pairs if pair.p is not None]
     if not tested:
@@ -46,19 +46,19 @@ def _best(comparison: Comparison, group: Group) -> str:
     if not ties:
         nearest = min(apart, key=lambda pair: abs(pair.difference.mean))
         which = f"from each of the {len(apart)} others" if len(apart) > 1 else "from the other"
-        return f"{text}, and told apart {which}; the nearest is {describe_pair(nearest, best, places, unit)}."
-    shown = join_words([describe_pair(pair, best, places, unit) for pair in ties], 4)
+        return f"{text}, and told apart {which}; the nearest is {describe_pair(nearest, best, decimals, unit)}."
+    shown = join_words([describe_pair(pair, best, decimals, unit) for pair in ties], 4)
     return f"{text}. These seeds cannot tell it apart from {shown}; {len(apart)} of {len(pairs)} others are worse."
 
 
-def describe_pair(pair: Pair, best: Row, places: int, unit: str) -> str:
+def describe_pair(pair: Pair, best: Row, decimals: int, unit: str) -> str:
     """Return the other row with its distance from the best one: `shaw (0.07 away, 95 % 0.04 to 0.09, p = 0.01)`."""
     other, found = (pair.b if pair.a is best else pair.a), pair.difference
     sign = 1 if found.mean >= 0 else -1
-    text = f"{other.label} ({abs(found.mean):,.{places}f}{unit} away"
+    text = f"{other.label} ({abs(found.mean):,.{decimals}f}{unit} away"
     if found.low is not None and found.high is not None and pair.p is not None:
         low, high = sorted((sign * found.low, sign * found.high))
-        text += f", 95 % {format_interval(low, high, places)}, p {equal_p(pair.p)}"
+        text += f", 95 % {format_interval(low, high, decimals)}, p {equal_p(pair.p)}"
     return text + ")"
 
 
@@ -68,8 +68,8 @@ def _worse(comparison: Comparison, group: Group) -> Iterator[str]:
     if not worse:
         return
     gaps = sorted(abs(row.difference.mean) for row in worse if row.difference)
-    places = decimals_for(group.rows[0].mean.mean)
-    by = f"{gaps[0]:,.{places}f}" + (f" to {gaps[-1]:,.{places}f}" if len(worse) > 1 else "")
+    decimals = decimals_for(group.rows[0].mean.mean)
+    by = f"{gaps[0]:,.{decimals}f}" + (f" to {gaps[-1]:,.{decimals}f}" if len(worse) > 1 else "")
     unit = f" {comparison.metric.unit}" if comparison.metric.unit else ""
     bound = equal_p(max(row.p or 0.0 for row in worse)).replace("= ", "≤ " if len(worse) > 1 else "= ")
     seeds = min(row.difference.n for row in worse if row.difference)
@@ -82,10 +82,10 @@ def _worse(comparison: Comparison, group: Group) -> Iterator[str]:
 def _unstable(group: Group) -> Iterator[str]:
     for row in find_unstable(group):
         others = sorted(other.mean.sd for other in group.rows if other is not row and other.mean.sd is not None)
-        places = decimals_for(row.mean.mean)
+        decimals = decimals_for(row.mean.mean)
         yield (
-            f"{row.label} is unstable: {describe_seeds(row, places)}. Its standard deviation over seeds is "
-            f"{row.mean.sd:.{places}f}, that of the others {others[len(others) // 2]:.{places}f} (median)."
+            f"{row.label} is unstable: {describe_seeds(row, decimals)}. Its standard deviation over seeds is "
+            f"{row.mean.sd:.{decimals}f}, that of the others {others[len(others) // 2]:.{decimals}f} (median)."
         )
     lost = [row for row in group.rows if row.without_number]
     for row in lost:

@@ -37,16 +37,16 @@ def advise_on_cost(comparison: Comparison, group: Group, keys: tuple[str, ...]) 
         return
     same, (unit, no_dearer) = SAME[keys[0]], WORDS[keys[0]]
     front = pareto_front(points, comparison.metric.higher_is_better, same)
-    places = decimals_for(group.rows[0].mean.mean)
+    decimals = decimals_for(group.rows[0].mean.mean)
     pairs = {frozenset((id(pair.a), id(pair.b))): pair for pair in group.pairs}
-    shown = [f"{row.label} ({row.mean.mean:,.{places}f} for {format_number(cost)} {unit})" for row, cost in front]
+    shown = [f"{row.label} ({row.mean.mean:,.{decimals}f} for {format_number(cost)} {unit})" for row, cost in front]
     if len(front) == 1:
         seeds = format_seeds(front[0][0].mean.n)
         yield f"{shown[0]}, {seeds}, is the best, and no setting is cheaper by more than {100 * same:.0f} %."
     else:
         steps = [pairs.get(frozenset((id(a), id(b)))) for (a, _), (b, _) in pairwise(front)]
         yield f"The best of those {no_dearer}: {join_words(shown, 6)}." + _unsure(steps)
-    yield from _dominated(points, front, pairs, same, unit, places)
+    yield from _dominated(points, front, pairs, same, unit, decimals)
 
 
 def _unsure(steps: Sequence[Pair | None]) -> str:
@@ -63,7 +63,7 @@ def _dominated(
     pairs: dict[frozenset[int], Pair],
     same: float,
     unit: str,
-    places: int,
+    decimals: int,
 ) -> Iterator[str]:
     found: list[tuple[float, str]] = []
     for row, cost in points:
@@ -76,7 +76,10 @@ def _dominated(
             gap = abs(pair.difference.mean)
             more = f"{100 * (cost / its_cost - 1):.0f} %" if cost < 10 * its_cost else f"{cost / its_cost:.0f} times"
             found.append(
-                (gap, f"{row.label} ({more} more than {better.label}, worse by {gap:.{places}f}, p {equal_p(pair.p)})")
+                (
+                    gap,
+                    f"{row.label} ({more} more than {better.label}, worse by {gap:.{decimals}f}, p {equal_p(pair.p)})",
+                )
             )
     if found:
         texts = [text for _, text in sorted(found, key=lambda one: -one[0])]

@@ -28,22 +28,20 @@ def advise_on_length(comparison: Comparison, group: Group) -> Iterator[str]:
     if len(means) < 2:
         return
     (best, score), *_ = means
-    places = decimals_for(score)
-    text = (
-        f"{best.label} is the best at {longest} tokens ({score:.{places}f} {metric.unit}, {format_seeds(best.mean.n)})"
-    )
+    decimals = decimals_for(score)
+    text = f"{best.label} is the best at {longest} tokens ({score:.{decimals}f} {metric.unit}, {format_seeds(best.mean.n)})"
     pairs = compare_with_best([row for row, _ in means], metric, comparison.averaged)
     ties = [pair for pair in pairs if not pair.told_apart]
     if all(pair.p is None for pair in pairs):
         yield f"{text}; with these seeds no difference can be tested."
     elif ties:
-        shown = [f"{pair.b.label} (+{abs(pair.difference.mean):.{places}f}, p {equal_p(pair.p)})" for pair in ties]
+        shown = [f"{pair.b.label} (+{abs(pair.difference.mean):.{decimals}f}, p {equal_p(pair.p)})" for pair in ties]
         yield f"{text}. These seeds cannot tell it apart from {join_words(shown, 5)}."
     else:
         nearest = pairs[0]
-        by = f"+{abs(nearest.difference.mean):.{places}f}, p {equal_p(nearest.p)}"
+        by = f"+{abs(nearest.difference.mean):.{decimals}f}, p {equal_p(nearest.p)}"
         yield f"{text}, and told apart from all others there; the nearest is {nearest.b.label} ({by})."
-    yield from _worse([row for row, _ in means], trained, longest, comparison.averaged, places)
+    yield from _worse([row for row, _ in means], trained, longest, comparison.averaged, decimals)
     scored = {id(row) for row, _ in means}
     if undefined := find_undefined([row for row in group.rows if id(row) not in scored]):
         shown = [f"{name} ({why})" for name, why in undefined.items()]
@@ -70,7 +68,7 @@ def _by_seed(row: Row, metric: Metric) -> dict[int, float]:
     return {seed: value for (seed, _), value in cells_of(row, metric.value, ()).items()}
 
 
-def _worse(rows: Sequence[Row], trained: int, longest: int, averaged: Sequence[str], places: int) -> Iterator[str]:
+def _worse(rows: Sequence[Row], trained: int, longest: int, averaged: Sequence[str], decimals: int) -> Iterator[str]:
     """Yield the rows that are worse at the longest length than at their own trained one, Holm over rows."""
     near, far = Metric(f"extrapolation.{trained}"), Metric(f"extrapolation.{longest}")
     rises = []
@@ -82,7 +80,7 @@ def _worse(rows: Sequence[Row], trained: int, longest: int, averaged: Sequence[s
     lost = [(row, found, p) for (row, found), p in zip(rises, corrected, strict=True) if p < statistics.LEVEL]
     lost = sorted((one for one in lost if one[1].mean > 0), key=lambda one: -one[1].mean)
     if lost:
-        shown = [f"{row.label} (+{found.mean:.{places}f}, p {equal_p(p)})" for row, found, p in lost]
+        shown = [f"{row.label} (+{found.mean:.{decimals}f}, p {equal_p(p)})" for row, found, p in lost]
         yield f"To avoid there, because worse than at {trained} tokens: {join_words(shown, 5)}."
     elif rises:
         seeds = format_seeds(min(found.n for _, found in rises))

@@ -45,14 +45,14 @@ def markdown_table(comparison: Comparison) -> str:
         ]
         lines += [f"| {' | '.join(columns)} |", "|---" * len(comparison.by) + "|--:" * (8 + len(also)) + "|"]
         for row in group.rows:
-            places, gap = decimals_for(row.mean.mean), row.difference
+            decimals, gap = decimals_for(row.mean.mean), row.difference
             line = [
                 *(f"**{escape(cell)}**" if row.decided else escape(cell) for cell in cells(row)),
-                format_plus_minus(row.mean.mean, row.mean.high, places),
+                format_plus_minus(row.mean.mean, row.mean.high, decimals),
                 shorten(row.letters),
                 *also_cells(comparison, row),
                 str(row.mean.n),
-                format_plus_minus(gap.mean, gap.high, places, sign=True) if gap else "–",
+                format_plus_minus(gap.mean, gap.high, decimals, sign=True) if gap else "–",
                 format_p(row.p),
                 format_more_seeds(row) or "–",
                 *(

@@ -9,11 +9,13 @@ import json
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from embedlab.compare.finished_run import Run, clean, number
+from embedlab.runs.ownership import ERROR
 from embedlab.runs.results import SCHEMA
 
 MOST_BYTES = 64 * 2**20  # a real results.json has about 10 kB
@@ -54,10 +56,21 @@ def read(arguments: list[str]) -> tuple[list[Run], list[Excluded]]:
                     found = _read_run(folder)
                     (runs if isinstance(found, Run) else excluded).append(found)  # type: ignore[arg-type]
             elif ".hydra" in names:
-                excluded.append(Excluded(clean(folder), "unfinished", "has no results.json: it runs or was stopped"))
+                excluded.append(_unfinished(folder, ERROR in files))
         if before[0] == len(runs) + len(excluded) and len(seen) > before[1]:
             excluded.append(Excluded(clean(argument), "missing", "contains no run: no results.json or .hydra below it"))
     return runs, excluded
+
+
+def _unfinished(folder: str, has_error: bool) -> Excluded:
+    """Return why the folder's run has no results.json; error.txt ends with the error of a job that failed."""
+    path, lines = os.path.join(folder, ERROR), []
+    if has_error and os.path.isfile(path):
+        with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+            lines = file.read(MOST_BYTES).split("\n")
+    if last := next((line for line in reversed(lines) if line.strip()), ""):
+        return Excluded(clean(folder), "failed", f"failed: {clean(last.strip(), 200)}")
+    return Excluded(clean(folder), "unfinished", "has no results.json: it runs or was stopped")
 
 
 def _folders(top: Path, seen: set[str], excluded: list[Excluded]) -> Iterator[tuple[str, list[str], list[str]]]:

@@ -63,20 +63,20 @@ def render_ranking(comparison: Comparison, group: Group, styles: dict[str, Style
 
 
 def _figures(comparison: Comparison, row: Row) -> list[str]:
-    places, gap = decimals_for(row.mean.mean), row.difference
+    decimals, gap = decimals_for(row.mean.mean), row.difference
     size, speed, memory = (
         row.average(*keys) for keys in (("parameters", "total"), ("tokens_per_second",), ("peak_memory_bytes",))
     )
     return [
-        f"{row.mean.mean:,.{places}f}",
-        format_interval(row.mean.low, row.mean.high, places),
-        format_both(row.mean_with_text, places),
+        f"{row.mean.mean:,.{decimals}f}",
+        format_interval(row.mean.low, row.mean.high, decimals),
+        format_both(row.mean_with_text, decimals),
         shorten(row.letters),
         *also_cells(comparison, row),
         str(row.mean.n) + (f" (−{row.without_number})" if row.without_number else ""),
-        format_signed(gap.mean, places) if gap else "–",
-        format_interval(gap.low, gap.high, places) if gap else "–",
-        format_both(row.difference_with_text, places),
+        format_signed(gap.mean, decimals) if gap else "–",
+        format_interval(gap.low, gap.high, decimals) if gap else "–",
+        format_both(row.difference_with_text, decimals),
         format_p(row.p),
         format_more_seeds(row) or "–",
         "–" if size is None else format_number(size, 3),
@@ -85,6 +85,6 @@ def _figures(comparison: Comparison, row: Row) -> list[str]:
     ]
 
 
-def format_both(interval: tuple[float, float] | None, places: int) -> str:
+def format_both(interval: tuple[float, float] | None, decimals: int) -> str:
     """Format an interval over seeds and text; – if there is none."""
-    return format_interval(*interval, places) if interval else "–"
+    return format_interval(*interval, decimals) if interval else "–"

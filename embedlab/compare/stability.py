@@ -37,17 +37,17 @@ def spread_p_values(spreads: Sequence[tuple[float, int]]) -> list[float]:
     ]
 
 
-def describe_seeds(row: Row, places: int) -> str:
+def describe_seeds(row: Row, decimals: int) -> str:
     """Return the values with their seeds, in two groups if a gap parts them.
 
     `2.90, 2.98 (seeds 1, 3) and 3.28, 3.34 (seeds 4, 2)`
     """
-    parts = ["{} ({} {})".format(*_values(part, places)) for part in _split_at_gap(row)]
+    parts = ["{} ({} {})".format(*_values(part, decimals)) for part in _split_at_gap(row)]
     return join_words(parts)
 
 
-def _values(part: Sequence[tuple[float, int]], places: int) -> Iterator[str]:
-    yield ", ".join(f"{value:.{places}f}" for value, _ in part)
+def _values(part: Sequence[tuple[float, int]], decimals: int) -> Iterator[str]:
+    yield ", ".join(f"{value:.{decimals}f}" for value, _ in part)
     yield "seeds" if len(part) > 1 else "seed"
     yield ", ".join(str(seed) for _, seed in part)
 

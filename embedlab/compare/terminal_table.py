@@ -70,13 +70,13 @@ def _table(comparison: Comparison, group: Group, wide: bool) -> Table:
     for name in ("mean ± 95 %", "letters", *also, "seeds", "Δ ± 95 %", "p (Holm)", *(WIDE_ONLY if wide else ())):
         table.add_column(name, justify="right", no_wrap=True)
     for row in group.rows[:ROWS]:
-        places, gap = decimals_for(row.mean.mean), row.difference
+        decimals, gap = decimals_for(row.mean.mean), row.difference
         figures = [
-            format_plus_minus(row.mean.mean, row.mean.high, places),
+            format_plus_minus(row.mean.mean, row.mean.high, decimals),
             shorten(row.letters),
             *also_cells(comparison, row),
             str(row.mean.n) + (f" (−{row.without_number})" if row.without_number else ""),
-            format_plus_minus(gap.mean, gap.high, places, sign=True) if gap else "–",
+            format_plus_minus(gap.mean, gap.high, decimals, sign=True) if gap else "–",
             format_p(row.p),
         ]
         if wide:

@@ -11,9 +11,9 @@ from embedlab.compare.wording import join_words
 MOST_SENTENCES = 24  # sentences about single rows in one ranking
 
 
-def format_signed(value: float, places: int) -> str:
+def format_signed(value: float, decimals: int) -> str:
     """Format with a sign and this many decimals."""
-    return f"{value:+,.{places}f}".replace("-", "−")
+    return f"{value:+,.{decimals}f}".replace("-", "−")
 
 
 def format_number(value: float, digits: int = 4) -> str:
@@ -22,17 +22,17 @@ def format_number(value: float, digits: int = 4) -> str:
     return text.replace("-", "−")
 
 
-def format_interval(low: float | None, high: float | None, places: int) -> str:
+def format_interval(low: float | None, high: float | None, decimals: int) -> str:
     """Format as `2.61 to 2.68` with this many decimals; – if there is no interval."""
     if low is None or high is None:
         return "–"
-    return f"{low:,.{places}f} to {high:,.{places}f}".replace("-", "−")
+    return f"{low:,.{decimals}f} to {high:,.{decimals}f}".replace("-", "−")
 
 
-def format_plus_minus(value: float, high: float | None, places: int, sign: bool = False) -> str:
+def format_plus_minus(value: float, high: float | None, decimals: int, sign: bool = False) -> str:
     """Format as `2.513 ± 0.075`, with half the interval's width; the value alone if there is no interval."""
-    text = format_signed(value, places) if sign else f"{value:,.{places}f}".replace("-", "−")
-    return text if high is None else f"{text} ± {high - value:,.{places}f}"
+    text = format_signed(value, decimals) if sign else f"{value:,.{decimals}f}".replace("-", "−")
+    return text if high is None else f"{text} ± {high - value:,.{decimals}f}"
 
 
 def also_headings(comparison: Comparison) -> list[str]:
@@ -90,11 +90,11 @@ def verdict(comparison: Comparison, group: Group) -> Iterator[str]:
     if len(group.rows) == 1:
         yield f"Only one setting ({best.label}): there is nothing to compare it with."
         return
-    places = decimals_for(best.mean.mean)
+    decimals = decimals_for(best.mean.mean)
     word = "highest" if metric.higher_is_better else "lowest"
     yield (
-        f"{best.label} has the {word} {metric.name}: {best.mean.mean:,.{places}f}{unit}"
-        + _sure_by(best, places)
+        f"{best.label} has the {word} {metric.name}: {best.mean.mean:,.{decimals}f}{unit}"
+        + _sure_by(best, decimals)
         + f", {format_seeds(best.mean.n)}."
     )
     compared = [row for row in group.rows if row.difference is not None]
@@ -102,20 +102,20 @@ def verdict(comparison: Comparison, group: Group) -> Iterator[str]:
         looks = f" {_looks(comparison.looks, compared)}" if comparison.looks else ""
         yield _summary(compared, group, metric.higher_is_better) + looks
     for row in compared[:MOST_SENTENCES]:
-        yield _sentence(row, metric.higher_is_better, unit, places)
+        yield _sentence(row, metric.higher_is_better, unit, decimals)
     if len(compared) > MOST_SENTENCES:
         rest = compared[MOST_SENTENCES:]
         sure = sum(row.decided for row in rest)
         yield f"{len(rest)} more settings: {sure} differ from their baseline, {len(rest) - sure} are undecided."
 
 
-def _sure_by(row: Row, places: int) -> str:
+def _sure_by(row: Row, decimals: int) -> str:
     """Return ` (95 % 2.70 to 2.80; with other text of the kind 2.65 to 2.85)`; "" for one seed."""
     if row.mean.n < 2:
         return ""
-    text = f" (95 % {format_interval(row.mean.low, row.mean.high, places)}"
+    text = f" (95 % {format_interval(row.mean.low, row.mean.high, decimals)}"
     if row.mean_with_text:
-        text += f"; with other text of the kind {format_interval(*row.mean_with_text, places)}"
+        text += f"; with other text of the kind {format_interval(*row.mean_with_text, decimals)}"
     return text + ")"
 
 
@@ -148,13 +148,13 @@ def format_seeds(n: int) -> str:
     return "1 seed" if n == 1 else f"{n} seeds"
 
 
-def _sentence(row: Row, higher_is_better: bool, unit: str, places: int) -> str:
+def _sentence(row: Row, higher_is_better: bool, unit: str, decimals: int) -> str:
     found = row.difference
     assert found is not None
     ours, theirs, shared = _sides(row)
     better = (found.mean > 0) == higher_is_better
     verb = "ties with" if found.mean == 0 else "beats" if better else "loses to"
-    by = "" if found.mean == 0 else f" by {abs(found.mean):,.{places}f}{unit}"
+    by = "" if found.mean == 0 else f" by {abs(found.mean):,.{decimals}f}{unit}"
     if found.p is None and found.n == 1:
         return f"{ours} {verb} {theirs}{shared}{by} with one seed: undecided, because one seed shows no spread."
     if found.p is None:
@@ -163,7 +163,7 @@ def _sentence(row: Row, higher_is_better: bool, unit: str, places: int) -> str:
     assert found.low is not None
     assert found.high is not None
     low, high = (found.low, found.high) if found.mean > 0 else (-found.high, -found.low)
-    sure = f"95 % {format_interval(low, high, places)}, p {equal_p(row.p)}, {format_seeds(found.n)}"
+    sure = f"95 % {format_interval(low, high, decimals)}, p {equal_p(row.p)}, {format_seeds(found.n)}"
     sure += "" if found.method == "paired" else ", unpaired"
     sure += f"; not in pairs: seed {row.outside_pairs}" if row.outside_pairs else ""
     if row.decided:

@@ -190,3 +190,13 @@ def test_any_value_anywhere_is_drawn(tmp_path_factory: pytest.TempPathFactory, d
     comparison = compared_with(tmp_path_factory.mktemp("junk"), with_one_value_replaced(data))
     for group in comparison.groups if comparison else ():
         assert list(charts(comparison, group, style_of(comparison)))
+
+
+def test_a_failed_run_is_listed_with_its_error(tmp_path: Path) -> None:
+    (tmp_path / "job" / ".hydra").mkdir(parents=True)
+    (tmp_path / "job" / "error.txt").write_text("Traceback …\n  File …\nRuntimeError: no \x1b[31mluck\n\n")
+    (excluded,) = reading.read([str(tmp_path)])[1]
+    assert (excluded.kind, excluded.reason) == ("failed", "failed: RuntimeError: no \ufffd[31mluck")
+    (tmp_path / "job" / "error.txt").write_bytes(b"")
+    (excluded,) = reading.read([str(tmp_path)])[1]
+    assert excluded.kind == "unfinished"

@@ -68,7 +68,7 @@ def _all(drawing: Drawing) -> Iterator[Chart]:
         "order",
         "Order sensitivity: rise when shuffled",
         f"rise, {unit}",
-        "last tokens left in place",
+        "last tokens kept in order",
         mean_curves.read_shuffled_scores(metric),
         "How much worse the model gets when all context but the last tokens is "
         "shuffled; near 0 it does not use order. " + RANGE,
