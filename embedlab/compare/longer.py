@@ -29,7 +29,8 @@ def advise_on_length(comparison: Comparison, group: Group) -> Iterator[str]:
         return
     (best, score), *_ = means
     decimals = decimals_for(score)
-    text = f"{best.label} is the best at {longest} tokens ({score:.{decimals}f} {metric.unit}, {format_seeds(best.mean.n)})"
+    seeds = format_seeds(best.mean.n)
+    text = f"{best.label} is the best at {longest} tokens ({score:.{decimals}f} {metric.unit}, {seeds})"
     pairs = compare_with_best([row for row, _ in means], metric, comparison.averaged)
     ties = [pair for pair in pairs if not pair.told_apart]
     if all(pair.p is None for pair in pairs):
