@@ -51,6 +51,7 @@ def evaluate_checkpoint(config: Config, checkpoint: Path, results: Results, fold
         )
     if threads := results.get("threads") or config.threads:
         torch.set_num_threads(threads)  # for the same last digits as the run's
+    torch.set_flush_denormal(True)  # as in training
     module = LanguageModule(config, data.tokenizer.byte_lengths)
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
