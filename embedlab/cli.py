@@ -55,9 +55,10 @@ def main() -> None:
     os.environ[TRACEBACK] = str(int(wants_traceback))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors, instead of printing them in its own way
     try:
-        check_flags(sys.argv[1:])
-        sys.argv[1:] = quote_values(arrange(expand_resume(sys.argv[1:])))
-        with report_full_disk(Path("output_dir")):  # Hydra writes there first
+        # a full disk: Hydra writes into output_dir first
+        with handle_signals(exit_at_once), report_full_disk(Path("output_dir")):
+            check_flags(sys.argv[1:])
+            sys.argv[1:] = quote_values(arrange(expand_resume(sys.argv[1:])))
             hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
     except BrokenPipeError:  # as in `--help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

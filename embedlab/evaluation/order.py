@@ -1,4 +1,4 @@
-"""Order sensitivity: how much a model loses when its context is shuffle_start. L trained window, N windows.
+"""Order sensitivity: how much a model loses when its context is shuffled. L trained window, N windows.
 
 Shuffling all but the last n tokens of the context keeps the same bag of words: the loss of a model that ignores order,
 or uses the last n tokens only, does not change. After O'Connor & Andreas 2021, "What Context Features Can Transformer

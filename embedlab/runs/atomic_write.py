@@ -1,4 +1,6 @@
-"""Write files and folders that are either complete or absent; embedlab replaces files only through this module."""
+"""Write files and folders that are either complete or absent; embedlab replaces files only through this module
+(export, which never replaces one, has its own).
+"""
 
 import os
 import shutil

@@ -11,6 +11,7 @@ from embedlab.runs.machine import allowed_threads, available_cores, available_me
 
 PROCESS_BYTES = 500 * 2**20  # torch, Lightning and matplotlib in one process; measured 430 MiB, most of it private
 COPIES = 5  # of each parameter: value, gradient, two moments of AdamW, one being written to disk
+ACTIVATIONS = 34  # numbers kept for each token, layer and channel (Korthikanti et al. 2022, arXiv 2205.05198, eq. 2)
 VOCABULARY = 50_257  # GPT-2's, assumed if the tokenizer's settings do not give the size
 ON_GPU = ("gpu", "cuda", "auto")  # trainer.accelerator; auto takes a GPU if there is one
 DEVICES = "CUDA_VISIBLE_DEVICES"
@@ -25,14 +26,19 @@ class Needs(NamedTuple):
 
 
 def estimate_needs(cfg: Any) -> Needs:
-    """Estimate what a job with this config needs: its process, the parameters and one chunk of logits."""
+    """Estimate what a job with this config needs: its processes, parameters, activations and one chunk of logits."""
     vocabulary = 257 if cfg.tokenizer.name == "bytes" else cfg.tokenizer.vocab_size or VOCABULARY
     model = cfg.model
     parameters = vocabulary * model.embedding_dim + 12 * model.n_layers * model.embedding_dim**2
     logits = 3 * model.loss_chunk_tokens * vocabulary
+    tokens = cfg.data.batch_size * cfg.data.context_length
+    activations = ACTIVATIONS * tokens * model.n_layers * model.embedding_dim
     devices = cfg.trainer.get("devices")
-    gpus = devices if isinstance(devices, int) and cfg.trainer.get("accelerator") in ON_GPU else 0
-    return Needs(cfg.threads or 1, PROCESS_BYTES + 4 * (COPIES * parameters + logits), max(0, gpus))
+    count = max(1, devices) if isinstance(devices, int) else 1
+    gpus = max(0, devices) if isinstance(devices, int) and cfg.trainer.get("accelerator") in ON_GPU else 0
+    processes = 1 if gpus else count  # those of GPUs hold little memory of the CPU
+    each = PROCESS_BYTES + 4 * (COPIES * parameters + activations + logits)
+    return Needs(processes * (cfg.threads or 1), processes * each, gpus)
 
 
 def choose_n_jobs(jobs: Sequence[Needs], gpus: Sequence[str]) -> int:

@@ -46,7 +46,7 @@ class Child:
 
     def __init__(self, task: Task, slot: int) -> None:
         context = multiprocessing.get_context(METHOD)
-        self.slot = slot
+        self.slot, self.number = slot, task.number
         # our end receives its messages and sends it signals; when this process ends, the job sees it close
         self.link, theirs = context.Pipe()
         self.process = context.Process(  # type: ignore[attr-defined]  # typeshed: not on a context chosen by name

@@ -49,6 +49,7 @@ class Ended:
     """The end of a job, as its own process reports it."""
 
     error: JobError | FolderInUseError | None  # None if the job is finished
+    value: Any = None  # that it returned, for sweepers that optimise
 
 
 def run_task(pickled: bytes, link: Connection) -> None:
@@ -63,6 +64,7 @@ def run_task(pickled: bytes, link: Connection) -> None:
         Singleton.set_state(task.singletons)
         setup_globals()
         register_resolvers()
+        value = None
         try:
             with report_full_disk(task.folder):
                 claim(task.folder)
@@ -71,12 +73,15 @@ def run_task(pickled: bytes, link: Connection) -> None:
             with open_dict(cfg):
                 cfg.hydra.job.id = cfg.hydra.job.num = task.number
             result = run_job(task.task_function, cfg, "hydra.sweep.dir", "hydra.sweep.subdir", task.hydra_context)
-            error = None if result.status == JobStatus.COMPLETED else result._return_value
+            if result.status == JobStatus.COMPLETED:
+                error, value = None, result.return_value
+            else:
+                error = result._return_value
         except Exception as failed:  # while composing, or a full disk; the job's own errors are in its JobReturn
             error = failed
         if error is not None and not isinstance(error, FolderInUseError):
             error = JobError((str(error).strip() or type(error).__name__).splitlines()[0])
-        link.send(Ended(error))
+        link.send(Ended(error, value))
 
 
 def _redirect_output(folder: Path) -> None:

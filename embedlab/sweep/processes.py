@@ -8,15 +8,17 @@ from collections import deque
 from collections.abc import Sequence
 from multiprocessing import connection
 from pathlib import Path
+from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
 from embedlab.config.errors import UserError
-from embedlab.sweep.capacity import Needs, choose_n_jobs, find_gpus, share_gpus, share_of_threads
+from embedlab.sweep.capacity import choose_n_jobs, estimate_needs, find_gpus, share_gpus, share_of_threads
 from embedlab.sweep.child import Child, stop, warm_up
 from embedlab.sweep.job_process import Task
 from embedlab.sweep.jobs import Job, name_jobs
@@ -32,6 +34,7 @@ class Processes(Launcher):
         self.n_jobs = n_jobs
         self.running: dict[int, Child] = {}  # by the job's index
         self.received = 0  # number of a signal to forward to all jobs; 0 for none
+        self.values: dict[int, Any] = {}  # that finished jobs returned, by their number in the sweep
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what jobs need. Raises UserError if n_jobs is not above 0."""
@@ -43,12 +46,20 @@ class Processes(Launcher):
             )
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run the jobs of another sweeper than ours."""
+        """Run the jobs of another sweeper than ours, which reads what they return."""
         points = [[*one] for one in job_overrides]
-        folder = Path(self.config.hydra.sweep.dir)
         named = enumerate(zip(name_jobs(points), points, strict=True), initial_job_idx)
-        jobs = [Job(number, name, point, folder, Needs()) for number, (name, point) in named]
-        return [_as_return(error) for error in self.run(jobs, points)]
+        jobs = [self._make_job(number, name, point) for number, (name, point) in named]
+        errors = self.run(jobs, points)
+        return [_as_return(error, self.values.get(job.number)) for job, error in zip(jobs, errors, strict=True)]
+
+    def _make_job(self, number: int, name: str, point: list[str]) -> Job:
+        """Return another sweeper's job, in the folder that Hydra gives it."""
+        cfg = self.hydra_context.config_loader.load_sweep_config(self.config, point)
+        with open_dict(cfg):
+            cfg.hydra.job.id = cfg.hydra.job.num = number
+        HydraConfig.instance().set_config(cfg)
+        return Job(number, name, point, Path(cfg.hydra.sweep.dir, cfg.hydra.sweep.subdir), estimate_needs(cfg))
 
     def run(self, jobs: Sequence[Job], overrides: Sequence[list[str]]) -> list[Exception | None]:
         """Run the jobs with these overrides, and return their errors in the same order, None for a finished job."""
@@ -94,13 +105,15 @@ class Processes(Launcher):
             if child.link in ready and (progress := child.read()) is not None:
                 watch.progressed(index, progress)
         for index in [ends[end] for end in ready if isinstance(end, int)]:
-            errors[index] = self.running[index].error()
+            child = self.running[index]
+            errors[index] = child.error()
+            self.values[child.number] = child.ended.value if child.ended else None
             del self.running[index]
             watch.ended(index, errors[index])
 
 
-def _as_return(error: Exception | None) -> JobReturn:
+def _as_return(error: Exception | None, value: Any) -> JobReturn:
     result = JobReturn()
     result.status = JobStatus.COMPLETED if error is None else JobStatus.FAILED
-    result.return_value = error
+    result.return_value = value if error is None else error
     return result

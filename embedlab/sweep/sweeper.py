@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from embedlab.config.errors import UserError
 from embedlab.config.overrides import override
 from embedlab.config.paths import absolute_paths
+from embedlab.config.tree import Config
 from embedlab.data.skip_finished import finished_results
 from embedlab.runs import folder as run_folder
 from embedlab.runs.full_disk import find_full_disk_error, message
@@ -42,14 +43,13 @@ class Sweeper(BasicSweeper):
 
     def __init__(
         self,
-        max_batch_size: int | None,
         params: dict[str, str] | None,
         instead: Mapping[str, Mapping[str, Any]] | None,
         until: str | None,
         looks: Sequence[int],
         **job_settings: Any,
     ) -> None:
-        super().__init__(max_batch_size=max_batch_size, params=params)
+        super().__init__(max_batch_size=None, params=params)
         self.instead = instead or {}
         self.until = until
         self.looks = tuple(looks)
@@ -122,8 +122,8 @@ class Sweeper(BasicSweeper):
         one = Job(number, name, [*overrides, *own], folder, estimate_needs(cfg))
         try:
             check_folder(folder)
-            if (folder / "results.json").exists():
-                self._check_finished(folder, cfg)
+            config = self._check(cfg)
+            if finished_results(folder, config, run_folder.OTHER_SWEEP) is not None:
                 one.end("skipped")
                 log.info("%s — finished before, skipped", one)
         except UserError as error:
@@ -133,14 +133,14 @@ class Sweeper(BasicSweeper):
             warm_up()
         return one
 
-    def _check_finished(self, folder: Path, cfg: DictConfig) -> None:
-        """Raise UserError if the finished job in the folder had other settings, another text or other code."""
+    def _check(self, cfg: DictConfig) -> Config:
+        """Return the job's settings, so that a mistake is reported before any job starts. Raises UserError for one."""
         assert self.config is not None
         with read_write(cfg), open_dict(cfg):
             del cfg["hydra"]
         for key, value in absolute_paths(cfg, Path(self.config.hydra.runtime.cwd)).items():
             OmegaConf.update(cfg, key, value, merge=False)
-        finished_results(folder, check_config(cfg), run_folder.OTHER_SWEEP)
+        return check_config(cfg)
 
     def _launch(self, jobs: Sequence[Job], wait: bool) -> None:
         given = [[*one.overrides, *self._settings(one, wait)] for one in jobs]

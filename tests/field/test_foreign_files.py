@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from embedlab import cli
+from embedlab.config.errors import UserError
+from embedlab.training.resume.history import MetricsWriter
 from tests.conftest import ROOT
 
 
@@ -179,3 +181,16 @@ def test_a_folder_without_rights(here: Path, refusal: Callable[..., str]) -> Non
         assert "cannot be written (Permission denied)" in refusal("hydra.run.dir=new")
     finally:
         here.chmod(0o700)
+
+
+def test_somebodys_metrics_where_a_logger_is_sent_stay_as_they_were(tmp_path: Path) -> None:
+    (mine := tmp_path / "mine").mkdir()
+    (mine / "metrics.csv").write_text("a,b\n1,2\n3")
+    with pytest.raises(UserError, match=r"metrics\.csv is there already, and no run of embedlab wrote it"):
+        MetricsWriter(str(mine))
+    assert (mine / "metrics.csv").read_text() == "a,b\n1,2\n3"
+    writer = MetricsWriter(str(tmp_path / "new"))
+    writer.log_metrics({"loss": 1.0}, 0)
+    writer.save()
+    again = MetricsWriter(str(tmp_path / "new"))  # resumed
+    assert again.metrics_keys == ["loss", "step"]

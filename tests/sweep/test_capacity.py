@@ -14,7 +14,8 @@ GPU = Needs(gpus=1)
 
 def needs(**trainer: Any) -> Needs:
     model = {"embedding_dim": 64, "n_layers": 2, "loss_chunk_tokens": 1024}
-    cfg = {"tokenizer": {"name": "bytes"}, "model": model, "threads": None, "trainer": trainer}
+    data = {"batch_size": 16, "context_length": 1024}
+    cfg = {"tokenizer": {"name": "bytes"}, "model": model, "data": data, "threads": None, "trainer": trainer}
     return estimate_needs(OmegaConf.create(cfg))
 
 
@@ -95,3 +96,9 @@ def test_gpus_are_counted_as_the_driver_lists_them(monkeypatch: pytest.MonkeyPat
     assert capacity.count_gpus() == 0
     monkeypatch.setattr(capacity.shutil, "which", lambda name: None)
     assert capacity.count_gpus() == 0
+
+
+def test_processes_and_activations_count() -> None:
+    alone, ranks = needs(), needs(accelerator="cpu", devices=2)
+    assert (ranks.threads, ranks.memory) == (2 * alone.threads, 2 * alone.memory)
+    assert alone.memory - capacity.PROCESS_BYTES > 34 * 16 * 1024 * 2 * 64 * 4  # numbers of 4 bytes

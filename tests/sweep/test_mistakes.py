@@ -32,3 +32,20 @@ def test_a_folder_that_was_there_stays(run: Run, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     assert run("-m", "seed=1,x", f"hydra.sweep.dir={tmp_path}/mine/sweep").returncode == 1
     assert list(tmp_path.rglob("*")) == [tmp_path / "mine"]
+
+
+@pytest.mark.slow
+def test_settings_that_do_not_fit_are_reported_before_any_job_starts(run: Run) -> None:
+    """The other jobs run: in a grid of widths and heads, some pairs may not fit."""
+    ended = run("-m", "seed=-1,1", "trainer.max_steps=1")
+    assert ended.returncode == 1 and "sweep of 2 jobs: 1 finished, 1 failed" in ended.stdout, ended.stdout
+    first, *others = ended.stdout.splitlines()
+    assert first.startswith("job 1 of 2: seed=-1 — seed=-1")
+    assert any(line.startswith("job 2 of 2: seed=1 — test ") for line in others)
+
+
+@pytest.mark.slow
+def test_another_sweeper_than_ours_runs_its_jobs_and_reads_what_they_return(run: Run, tmp_path: Path) -> None:
+    ended = run("-m", "hydra/sweeper=basic", "seed=1,2", "trainer.max_steps=1")
+    assert ended.returncode == 0, ended.stdout
+    assert len(list(tmp_path.rglob("results.json"))) == 2

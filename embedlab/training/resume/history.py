@@ -13,7 +13,7 @@ from torch import Tensor
 
 from embedlab.config.errors import UserError
 from embedlab.runs.atomic_write import atomic_write
-from embedlab.runs.ownership import EVENTS, own_events, own_history
+from embedlab.runs.ownership import EVENTS, claim, find_foreign_files, is_marked, own_events, own_history
 
 CSV = "metrics.csv"
 
@@ -25,8 +25,16 @@ class MetricsWriter(_ExperimentWriter):
         super().__init__(log_dir)
         self.path = Path(log_dir, CSV)
         if self.path.exists():
+            if not is_marked(self.path.parent):
+                raise UserError(
+                    f"{self.path} is there already, and no run of embedlab wrote it: give another folder, as "
+                    "logger.csv.save_dir=FOLDER"
+                )
             with open(self.path, newline="", encoding="utf-8") as file:
                 self.metrics_keys = list(csv.DictReader(file).fieldnames or [])
+
+        elif not find_foreign_files(self.path.parent):  # a folder other than the run's, to be recognised on resume
+            claim(self.path.parent)
 
     def log_metrics(self, metrics_dict: dict[str, Any], step: int | None = None) -> None:
         """Record a row; the cell of a NaN or an infinity is empty."""
