@@ -42,7 +42,8 @@ def advise_on_length(comparison: Comparison, group: Group) -> Iterator[str]:
         nearest = pairs[0]
         by = f"+{abs(nearest.difference.mean):.{decimals}f}, p {equal_p(nearest.p)}"
         yield f"{text}, and told apart from all others there; the nearest is {nearest.b.label} ({by})."
-    yield from _worse([row for row, _ in means], trained, longest, comparison.averaged, decimals)
+    rows, spared = [row for row, _ in means], {id(best), *(id(pair.b) for pair in ties)}
+    yield from _worse(rows, spared, trained, longest, comparison.averaged, decimals)
     scored = {id(row) for row, _ in means}
     if undefined := find_undefined([row for row in group.rows if id(row) not in scored]):
         shown = [f"{name} ({why})" for name, why in undefined.items()]
@@ -69,8 +70,13 @@ def _by_seed(row: Row, metric: Metric) -> dict[int, float]:
     return {seed: value for (seed, _), value in cells_of(row, metric.value, ()).items()}
 
 
-def _worse(rows: Sequence[Row], trained: int, longest: int, averaged: Sequence[str], decimals: int) -> Iterator[str]:
-    """Yield the rows that are worse at the longest length than at their own trained one, Holm over rows."""
+def _worse(
+    rows: Sequence[Row], spared: set[int], trained: int, longest: int, averaged: Sequence[str], decimals: int
+) -> Iterator[str]:
+    """Yield the rows that are worse at the longest length than at their own trained one, Holm over rows.
+
+    Those in `spared`, by id, are the best there and what ties with it: they lose, but are not to be avoided.
+    """
     near, far = Metric(f"extrapolation.{trained}"), Metric(f"extrapolation.{longest}")
     rises = []
     for row in rows:
@@ -80,9 +86,11 @@ def _worse(rows: Sequence[Row], trained: int, longest: int, averaged: Sequence[s
     corrected = statistics.holm([found.p or 0.0 for _, found in rises])
     lost = [(row, found, p) for (row, found), p in zip(rises, corrected, strict=True) if p < statistics.LEVEL]
     lost = sorted((one for one in lost if one[1].mean > 0), key=lambda one: -one[1].mean)
-    if lost:
-        shown = [f"{row.label} (+{found.mean:.{decimals}f}, p {equal_p(p)})" for row, found, p in lost]
-        yield f"To avoid there, because worse than at {trained} tokens: {join_words(shown, 5)}."
-    elif rises:
+    for avoided, lead in ((True, "To avoid there, because"), (False, "Also")):
+        named = [one for one in lost if (id(one[0]) not in spared) == avoided]
+        shown = [f"{row.label} (+{found.mean:.{decimals}f}, p {equal_p(p)})" for row, found, p in named]
+        if shown:
+            yield f"{lead} worse than at {trained} tokens: {join_words(shown, 5)}."
+    if rises and not lost:
         seeds = format_seeds(min(found.n for _, found in rises))
         yield f"No setting is worse at {longest} than at {trained} tokens beyond chance ({len(rises)} tested, {seeds})."

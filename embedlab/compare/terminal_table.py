@@ -27,15 +27,15 @@ from embedlab.compare.verdict import (
 
 ROWS = 40  # more are in comparison.csv
 NOTES = 12
-WIDE = 110  # columns of a terminal that also shows the following
-WIDE_ONLY = ("more seeds", "parameters", "tokens/s")
+DROPPED = ("tokens/s", "parameters", "more seeds")  # in this order, from a table that is wider than the terminal
+WIDEST = 10_000  # columns; for measuring a table without a limit
 PIPED = 160  # columns if the output is not a terminal
 
 
 def show(comparison: Comparison, refused: Sequence[str], console: Console) -> None:
     """Print ranking, verdict and notes of every group."""
     for group in comparison.groups:
-        console.print(_table(comparison, group, console.width >= WIDE))
+        console.print(_fitting_table(comparison, group, console))
         if len(group.rows) > ROWS:
             console.print(Text(f"… and {len(group.rows) - ROWS} more rows in comparison.csv", style="dim"))
         for sentence in list(verdict(comparison, group))[:2]:
@@ -59,7 +59,18 @@ def show_excluded(excluded: Sequence[Excluded], console: Console, most: int = 20
         console.print(Text(f"… and {len(excluded) - most} more excluded", style="red"))
 
 
-def _table(comparison: Comparison, group: Group, wide: bool) -> Table:
+def _fitting_table(comparison: Comparison, group: Group, console: Console) -> Table:
+    """Return the table with as many columns as the console is wide enough for; the setting's name is never cut."""
+    also = [name for name in reversed(also_headings(comparison)) if name]
+    optional = [*DROPPED, "letters", *also]
+    for dropped in range(len(optional)):
+        table = _table(comparison, group, optional[:dropped])
+        if console.measure(table, options=console.options.update(width=WIDEST)).maximum <= console.width:
+            return table
+    return _table(comparison, group, optional)
+
+
+def _table(comparison: Comparison, group: Group, dropped: Sequence[str]) -> Table:
     metric = comparison.metric
     title = metric.name + (f" ({metric.unit})" if metric.unit else "") + f" · Δ from {group.baseline}"
     title += f" · {group.title}" if group.title else ""
@@ -67,8 +78,10 @@ def _table(comparison: Comparison, group: Group, wide: bool) -> Table:
     for name in headings(comparison):
         table.add_column(Text(name), overflow="fold")
     also = also_headings(comparison)
-    for name in ("mean ± 95 %", "letters", *also, "seeds", "Δ ± 95 %", "p (Holm)", *(WIDE_ONLY if wide else ())):
-        table.add_column(name, justify="right", no_wrap=True)
+    names = ("mean ± 95 %", "letters", *also, "seeds", "Δ ± 95 %", "p (Holm)", *reversed(DROPPED))
+    for name in names:
+        if name not in dropped:
+            table.add_column(name, justify="right", no_wrap=True)
     for row in group.rows[:ROWS]:
         decimals, gap = decimals_for(row.mean.mean), row.difference
         figures = [
@@ -79,10 +92,10 @@ def _table(comparison: Comparison, group: Group, wide: bool) -> Table:
             format_plus_minus(gap.mean, gap.high, decimals, sign=True) if gap else "–",
             format_p(row.p),
         ]
-        if wide:
-            costs = row.average("parameters", "total"), row.average("tokens_per_second")
-            figures += [format_more_seeds(row) or "–", *map(_number_or_dash, costs)]
-        table.add_row(*map(Text, [*cells(row), *figures]), style="bold" if row.decided else None)
+        costs = row.average("parameters", "total"), row.average("tokens_per_second")
+        figures += [format_more_seeds(row) or "–", *map(_number_or_dash, costs)]
+        shown = [figure for name, figure in zip(names, figures, strict=True) if name not in dropped]
+        table.add_row(*map(Text, [*cells(row), *shown]), style="bold" if row.decided else None)
     return table
 
 

@@ -131,15 +131,20 @@ def _summary(rows: list[Row], group: Group, higher_is_better: bool) -> str:
 
 
 def _looks(looks: Sequence[int], rows: list[Row]) -> str:
-    """Return how many seeds each decision took, and what a fixed number of seeds would have taken."""
-    counts = [
-        f"{n} at {seeds} seeds" for seeds in looks if (n := sum(r.decided and r.looked_at == seeds for r in rows))
+    """Return which settings were decided at which look, and what as many seeds for all would have taken."""
+    seen = [seeds for seeds in looks if seeds <= max((row.looked_at or 0 for row in rows), default=0)]
+    decided = [
+        f"{join_words(names)} at {seeds} seeds"
+        for seeds in looks
+        if (names := [row.label for row in rows if row.decided and row.looked_at == seeds])
     ]
+    still_open = "nothing is decided by them" if seen == list(looks) else "nothing is decided yet"
     used, most = sum(row.mean.n for row in rows), looks[-1] * len(rows)
-    decided = f"decided {join_words(counts)}" if counts else "nothing is decided yet"
+    shown = join_words([str(n) for n in looks])
     return (
-        f"The sweep looked at {join_words([str(n) for n in looks])} seeds, and every p-value is corrected for it: "
-        f"{decided}. {used} runs of the compared settings, {most - used} fewer than {looks[-1]} seeds for each."
+        f"The sweep looks at {shown} seeds, and every p-value is corrected for all looks: "
+        f"{'decided ' + join_words(decided) if decided else still_open}. {used} runs besides the baseline's, "
+        f"{most - used} fewer than {looks[-1]} seeds for each."
     )
 
 

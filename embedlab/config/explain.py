@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from embedlab.config.help import object_settings, setting_names
 from embedlab.config.omegaconf_errors import describe_wrong_value
-from embedlab.config.optional import REPLACED, install_hint, replaced_launcher
+from embedlab.config.optional import NOT_OFFERED, REPLACED, install_hint, replaced_launcher
 from embedlab.config.program import lists_all
 
 
@@ -29,15 +29,19 @@ def explain(error: Exception) -> str:
     if isinstance(error, OverrideParseException):
         quotes = "in quotes if the value holds commas, brackets or quotes"
         return f"{error.override!r} is no override: write KEY=VALUE, {quotes}"
-    if missing := re.search(r"Could not find '(.+)/(.+?)'", text):
+    if missing := re.search(r"Could not find '(.+)/(.*?)'", text):
         group, name = missing.groups()
         if group == "hydra/launcher" and name in REPLACED:
             return replaced_launcher(name)
         if group == "hydra/launcher" and (remedy := install_hint(name)):
             return f"{group}={name} is not installed: {remedy}"
-        known = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
+        known = [choice for choice in re.findall(r"^\t(\S+)$", text, re.MULTILINE) if choice not in NOT_OFFERED]
         choices = f"give one of {', '.join(known)}" if known else lists_all()
-        return f"{group}={name} is unknown: {choices}{own_scheme(name) if group == 'position' else ''}"
+        if not name:
+            return f"{group}= names nothing: {choices}"
+        close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.75)
+        near = f" (did you mean {close[0]}?)" if close else ""
+        return f"{group}={name} is unknown{near}: {choices}{own_scheme(name) if group == 'position' else ''}"
     if missing := re.search(r"In 'hydra/launcher/(.+)': Could not load 'hydra/launcher/(.+)'", text):
         return f"hydra/launcher={missing[1]} is not installed: {install_hint(missing[2]) or lists_all()}"
     if unknown := re.search(r"use \+(.+)", text):

@@ -11,6 +11,7 @@ LOGGERS = {"WandbLogger": "wandb", "MLFlowLogger": "mlflow"}  # Lightning's clas
 # Packages that bring a launcher, by the name of its config.
 LAUNCHERS = {"submitit_slurm": "hydra-submitit-launcher"}
 REPLACED = ("basic", "joblib", "local", "submitit_local")  # by the default launcher
+NOT_OFFERED = (*REPLACED, "submitit_slurm")  # hydra/launcher=slurm is the one that is set up
 
 
 def replaced_launcher(launcher: str) -> str:

@@ -33,6 +33,6 @@ def git_state(source: Path) -> GitState:
 
     try:
         git("ls-files", "--error-unmatch", "--", ".")
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
     except (OSError, subprocess.SubprocessError):
         return {}

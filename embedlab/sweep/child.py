@@ -6,7 +6,9 @@ systems a fork after such imports is not safe: each job's process starts from sc
 
 import multiprocessing
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Collection
 from contextlib import suppress
@@ -38,7 +40,15 @@ def warm_up() -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join([root, *filter(None, paths)])
     if METHOD == "forkserver":
         multiprocessing.get_context(METHOD).set_forkserver_preload(PRELOAD)
-        forkserver.ensure_running()
+        if threading.current_thread() is not threading.main_thread():
+            forkserver.ensure_running()
+            return
+        # a SIGTERM to the whole group, as of `timeout`, must not end the fork server, which reports how jobs end
+        before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 class Child:

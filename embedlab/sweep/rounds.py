@@ -55,7 +55,7 @@ def next_round(points: Sequence[Point], folders: Sequence[Path], top: Path, look
     ]
     if new:
         settings = {tuple(_without_seed(point)) for point in new}
-        log.info("until=%s: more seeds for %d settings, %d further jobs", UNTIL, len(settings), len(new))
+        log.info("until=%s: %d more jobs, with more seeds for %d settings", UNTIL, len(new), len(settings))
     return new
 
 

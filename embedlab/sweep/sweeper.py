@@ -75,6 +75,9 @@ class Sweeper(BasicSweeper):
                     self._add_jobs(more)
                     self._run_jobs()
             except SystemExit:
+                for one in self.jobs:
+                    if not one.outcome and (one.folder / "results.json").exists():
+                        one.end("finished")
                 log.info("interrupted: the same command resumes it")
                 raise
             finally:

@@ -86,8 +86,8 @@ def test_only_open_settings_and_their_baseline_get_more_seeds(sweep: Sweep) -> N
     assert (rows["t5"].looked_at, rows["t5"].decided) == (8, False)
     text = "\n".join(verdict(comparison, comparison.groups[0]))
     assert "decided at 3 seeds" in text and "decided at 5 seeds" in text
-    assert "decided 1 at 3 seeds and 1 at 5 seeds" in text
-    assert "16 runs of the compared settings, 8 fewer than 8 seeds for each" in text
+    assert "decided rotary at 3 seeds and alibi at 5 seeds" in text
+    assert "16 runs besides the baseline's, 8 fewer than 8 seeds for each" in text
 
 
 def test_the_same_decisions_from_the_results_alone(sweep: Sweep) -> None:

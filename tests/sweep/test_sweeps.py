@@ -162,14 +162,14 @@ def test_a_sweep_until_decided_adds_rounds_and_continues_them(run: Run, tmp_path
     first = run(*arguments, "hydra.sweeper.looks=[2]")
     assert first.returncode == 0, first.stdout
     assert "sweep of 4 jobs: 4 finished" in first.stdout
-    assert "The sweep looked at 2 seeds, and every p-value is corrected for it" in " ".join(first.stdout.split())
+    assert "The sweep looks at 2 seeds, and every p-value is corrected for all looks" in " ".join(first.stdout.split())
     other = run(*arguments, "hydra.sweeper.looks=[2,3]")
     assert other.returncode == 1 and "give sweep_name=ANOTHER" in other.stdout, other.stdout
 
     (tmp_path / "sweeps" / "default" / "plan.json").unlink()  # two steps decide nothing: a second round follows
     again = run(*arguments, "hydra.sweeper.looks=[2,3]")
     assert again.returncode == 0, again.stdout
-    assert "until=decided: more seeds for 2 settings, 2 further jobs" in again.stdout
+    assert "until=decided: 2 more jobs, with more seeds for 2 settings" in again.stdout
     assert "sweep of 6 jobs: 2 finished, 4 skipped" in again.stdout
     rerun = run(*arguments, "hydra.sweeper.looks=[2,3]")
     assert rerun.returncode == 0 and "sweep of 6 jobs: 6 skipped" in rerun.stdout, rerun.stdout
