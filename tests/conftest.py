@@ -1,7 +1,8 @@
 """Fixtures that many tests share."""
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,14 @@ settings.load_profile("embedlab")
 
 ROOT = Path(__file__).parents[1]
 pytest_plugins = ["tests.commands", "tests.tiny", "tests.wheel"]  # fixtures of tests that run real commands
+
+
+@pytest.fixture(autouse=True)
+def keep_denormal_numbers() -> Iterator[None]:
+    """Let the next test in this process have them again: training flushes them, and hypothesis refuses that."""
+    yield
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_flush_denormal(False)
 
 
 @pytest.fixture

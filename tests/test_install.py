@@ -115,7 +115,7 @@ def test_two_processes(call: Call, folder: Path) -> None:
 
 def test_help_and_mistakes_name_what_works_here(call: Call, folder: Path) -> None:
     commands = call("embedlab", "--help").stdout
-    for command in ("train", "compare", "evaluate", "export"):
+    for command in ("train", "compare", "evaluate", "export", "check"):
         assert f"embedlab {command} " in commands
         shown = call("embedlab", command, "--help").stdout
         assert f"embedlab {command} " in shown
@@ -124,7 +124,7 @@ def test_help_and_mistakes_name_what_works_here(call: Call, folder: Path) -> Non
     assert said.startswith("error: model.dmi=3 names no setting")
     assert said.endswith(": `embedlab train --help` lists all\n")
     assert call("embedlab", "trian", status=1).stderr == (
-        "error: embedlab trian is no command: give one of train, compare, evaluate, export\n"
+        "error: embedlab trian is no command: give one of train, compare, evaluate, export, check\n"
     )
 
 

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from embedlab.config.errors import UserError
@@ -64,4 +63,6 @@ def is_utf8(path: str) -> bool:
 
 def start_folder() -> str:
     """Return the working folder of the command; a Hydra job may have another one (hydra.job.chdir=true)."""
+    from hydra.core.hydra_config import HydraConfig  # a tenth of a second that comparisons need not wait for
+
     return str(HydraConfig.get().runtime.cwd) if HydraConfig.initialized() else os.getcwd()

@@ -125,7 +125,8 @@ def test_a_job_whose_time_was_up_too_often_is_reported(slurm: Slurm, run: Run, s
 
 
 def test_a_stopped_command_finds_its_jobs_again(slurm: Slurm, run: Run, start: Start, tmp_path: Path) -> None:
-    long = ("trainer.max_steps=400", "trainer.val_check_interval=200")
+    # long enough to be still running when the next command starts, on a busy machine too
+    long = ("trainer.max_steps=3000", "trainer.val_check_interval=1500")
     arguments = ("-m", "seed=1,2", *long, *SLURM, "hydra.launcher.array_parallelism=1")  # one runs, one is queued
     command = start(*arguments)
     until_it_trains(tmp_path)
