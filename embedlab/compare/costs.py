@@ -52,7 +52,8 @@ def advise_on_cost(comparison: Comparison, group: Group, keys: tuple[str, ...]) 
 def _unsure(steps: Sequence[Pair | None]) -> str:
     tested = [pair for pair in steps if pair is not None and pair.p is not None]
     if len(tested) == len(steps) and all(pair.told_apart for pair in tested):
-        return f" Each step is beyond chance (p {', '.join(equal_p(pair.p) for pair in tested)})."
+        shown = ", ".join(f"p {equal_p(pair.p)}" for pair in tested)
+        return f" Each step is beyond chance ({shown})."
     named = [f"from {pair.b.label} to {pair.a.label} (p {equal_p(pair.p)})" for pair in tested if not pair.told_apart]
     return f" Not beyond chance: the step {join_words(named, 4)}." if named else ""
 
