@@ -103,9 +103,12 @@ class Watch:
         return ", ".join(f"{count} {state}" for state, count in counts.items() if count)
 
     def seconds_left(self) -> float | None:
-        """Estimate the time for all remaining jobs from those that have ended; None before the first has ended."""
-        done, spent = sum(self.counts.values()), time.monotonic() - self.begun
-        return spent / done * (len(self.jobs) - self.elsewhere - done) if done else None
+        """Estimate the time for all remaining jobs from what is done of all; None before the first has ended."""
+        if not (ended := sum(self.counts.values())):
+            return None
+        parts = [one.step / one.steps for one in self.running.values() if one is not None and one.steps]
+        done, spent = ended + sum(parts), time.monotonic() - self.begun
+        return max(0.0, spent / done * (len(self.jobs) - self.elsewhere - done))
 
     def _left(self) -> str:
         left = self.seconds_left()

@@ -94,7 +94,7 @@ def test_ends_are_lines_with_the_time_left(
     assert [record.getMessage() for record in caplog.records] == [
         f"{watching.jobs[0]} — test 2.751 bits/byte, trained in 12 s, about 2 min left",
         f"error: {watching.jobs[1]} — its process was killed by signal 9",
-        "1 running (job 3 at step 120 of 600), 1 finished, 1 failed, 1 waiting, about 50 s left",
+        "1 running (job 3 at step 120 of 600), 1 finished, 1 failed, 1 waiting, about 41 s left",
         f"{watching.jobs[2]} — finished",
     ]
 
