@@ -39,9 +39,10 @@ def show(comparison: Comparison, refused: Sequence[str], console: Console) -> No
         if len(group.rows) > ROWS:
             console.print(Text(f"… and {len(group.rows) - ROWS} more rows in comparison.csv", style="dim"))
         for sentence in list(verdict(comparison, group))[:2]:
-            console.print(Padding(Text(sentence), (0, 0, 0, 1)))
+            console.print(Padding(Text(sentence), (0, 0, 0, 1), expand=False))
         for advice in group.advice:
-            console.print(Padding(Text(f"{advice.topic}: ", style="bold") + Text(advice.sentence), (0, 0, 0, 1)))
+            line = Text(f"{advice.topic}: ", style="bold") + Text(advice.sentence)
+            console.print(Padding(line, (0, 0, 0, 1), expand=False))
         console.print()
     for text in refused:
         console.print(Text(text, style="bold red"))

@@ -5,6 +5,7 @@ import re
 from hydra._internal.utils import get_args_parser
 
 from embedlab.config.errors import UserError
+from embedlab.config.help import setting_names
 from embedlab.config.program import program
 
 FLAGS = (("-r", "--run"), ("-m", "--multirun"), ("-c", "--cfg"), ("-i", "--info"), ("-sc", "--shell-completion"))
@@ -30,6 +31,8 @@ def arrange(arguments: list[str]) -> list[str]:
         name, equals, _ = word.partition("=")
         if re.match(r"--?[a-z]", word) and not any(option.startswith(name) for option in known):
             listed = f"`{program('train')} --hydra-help` lists all"
-            remedy = f"write {word.lstrip('-')}, without dashes" if equals else listed
+            key = name.lstrip("-")
+            given = f"{key}=VALUE" if not equals and key in setting_names() else word.lstrip("-") if equals else ""
+            remedy = f"write {given}, without dashes" if given else listed
             raise UserError(f"{word} is no option: {remedy}")
     return [*options, *overrides]

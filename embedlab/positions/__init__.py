@@ -11,6 +11,7 @@ reads `__version__` without importing a package; `build` imports the file itself
 
 import ast
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -113,6 +114,11 @@ def camel(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
+def snake(name: str) -> str:
+    """Convert `BertRelative` to `bert_relative`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
 def source_file(name: str, file: str | None = None) -> Path:
     """Return the file that defines the scheme. Raises UserError if there is none."""
     if file is not None:
@@ -137,11 +143,19 @@ def config_class(name: str, file: str | None = None) -> type[PositionConfig]:
     return found
 
 
+def _is_own_config(kind: Any, module: str) -> bool:
+    """Return whether `kind` is a class of settings that the module itself defines."""
+    return isinstance(kind, type) and issubclass(kind, PositionConfig) and kind.__module__ == module
+
+
 def _own_config_class(name: str, path: Path) -> type[PositionConfig]:
     """Return the config class of a user's file. Raises UserError if it has none that can hold settings."""
-    found = getattr(load(path), f"{camel(name)}Config", None)
+    module = load(path)
+    found = getattr(module, f"{camel(name)}Config", None)
     if found is None:
-        raise UserError(f"{path} defines no class {camel(name)}Config: name it after position.name={name}")
+        own = [one for one, kind in vars(module).items() if _is_own_config(kind, module.__name__)]
+        hint = f"; for {own[0]}, give position.name={snake(own[0].removesuffix('Config'))}" if own else ""
+        raise UserError(f"{path} defines no class {camel(name)}Config: name it after position.name={name}{hint}")
     if not is_dataclass(found) or (vars(found).get("__annotations__") and "__dataclass_fields__" not in vars(found)):
         raise UserError(f"{path}: {camel(name)}Config is no dataclass: write @dataclass(slots=True) above it")
     return found  # type: ignore[return-value]  # the user's

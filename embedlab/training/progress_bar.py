@@ -57,14 +57,13 @@ class Progress(ViewCallback, ProgressBar):
             share = elapsed_share(trainer)
             if int(share * self.lines) > self.lines_logged:
                 self.shown, self.lines_logged = step, int(share * self.lines)
-                values = (step, 100 * share, rate, self._losses(trainer))
-                log.info("step %d, %.0f %% of the time, %.3g steps/s, %s", *values)
+                values = (step, 100 * share, rate, self._losses(trainer, ", "))
+                log.info("step %d, %.0f %% of the time, %.3g steps/s%s", *values)
         elif step == self.total or step % max(1, self.total // self.lines) == 0:
             self.shown = step
             left = (self.total - step) / rate
-            log.info(
-                "step %d of %d, %.3g steps/s, %.0f s left, %s", step, self.total, rate, left, self._losses(trainer)
-            )
+            losses = self._losses(trainer, ", ")
+            log.info("step %d of %d, %.3g steps/s, %.0f s left%s", step, self.total, rate, left, losses)
 
     def _publish(self, trainer: Trainer, step: int, rate: float) -> None:
         if progress_channel.listeners and rate:
@@ -86,6 +85,8 @@ class Progress(ViewCallback, ProgressBar):
             self.bar.close()
             self.bar = None
 
-    def _losses(self, trainer: Trainer) -> str:
+    def _losses(self, trainer: Trainer, before: str = "") -> str:
+        """Return the latest losses after `before`; "" if there are none yet."""
         known = trainer.callback_metrics
-        return ", ".join(f"{key} {known[key]:.3f}" for key in ("train/loss", "val/loss") if key in known)
+        shown = ", ".join(f"{key} {known[key]:.3f}" for key in ("train/loss", "val/loss") if key in known)
+        return before + shown if shown else ""

@@ -142,7 +142,8 @@ def test_an_exception_is_one_line_with_its_place(source: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ("class Other: ...", "defines no class StripesConfig"),
+        ("class Other: ...", r"defines no class StripesConfig: name it after position\.name=stripes$"),
+        ("class WideBandsConfig(PositionConfig): ...", r"for WideBandsConfig, give position\.name=wide_bands$"),
         (
             "class StripesConfig(PositionConfig):\n    period: int = 2",
             r"is no dataclass: write @dataclass",
