@@ -44,9 +44,12 @@ class Started:
             assert time.monotonic() < until, self.output
             time.sleep(0.05)
 
-    def stop(self, number: signal.Signals) -> None:
-        """Send SIGINT to the process group, as Ctrl-C in a terminal does, other signals to the process alone."""
-        (os.killpg if number == signal.SIGINT else os.kill)(self.process.pid, number)
+    def stop(self, number: signal.Signals, to_group: bool = False) -> None:
+        """Send SIGINT to the process group, as Ctrl-C in a terminal does, other signals to the process alone.
+
+        With `to_group`, another signal goes to the group too, as `timeout` sends its SIGTERM.
+        """
+        (os.killpg if to_group or number == signal.SIGINT else os.kill)(self.process.pid, number)
 
     def end(self) -> tuple[int, float]:
         """Wait, and return (exit status, seconds until all processes that it started were gone)."""

@@ -54,7 +54,7 @@ def test_a_stopped_sweep_saves_leaves_no_process_and_resumes(
         before = [(folder, count_progress_lines(folder), last_step(folder)) for folder in running]
         sweep = start(*arguments, PACE="0.3")
         sweep.wait_for(lambda before=before: all(count_progress_lines(folder) > lines for folder, lines, _ in before))
-        sweep.stop(number)
+        sweep.stop(number, to_group=number == signal.SIGTERM and n_jobs == 2)
         status, seconds = sweep.end()
         print(f"\nn_jobs={n_jobs}, {number.name}: nothing left after {seconds:.1f} s")
         assert status == (-number if number in (signal.SIGKILL, signal.SIGHUP) else 128 + number), sweep.output
