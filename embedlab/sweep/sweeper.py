@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobStatus, configure_log, setup_globals
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from embedlab.config.errors import UserError
+from embedlab.config.errors import OwnCodeError, UserError
 from embedlab.config.overrides import override
 from embedlab.config.paths import absolute_paths
 from embedlab.config.tree import Config
@@ -129,6 +129,8 @@ class Sweeper(BasicSweeper):
             if finished_results(folder, config, run_folder.OTHER_SWEEP) is not None:
                 one.end("skipped")
                 log.info("%s — finished before, skipped", one)
+        except OwnCodeError:
+            pass  # the job's own process fails the same way, and writes the traceback into error.txt
         except UserError as error:
             one.end("failed", str(error))
             log.error("%s — %s", one, error)
