@@ -11,18 +11,23 @@ from embedlab.runs.sweep_plan import find_looks
 
 def planned_looks(runs: Sequence[Run]) -> tuple[int, ...]:
     """Return the looks of the sweep that all runs belong to; () if they belong to several, or to one without a plan."""
-    plans = {find_looks(Path(run.path)) for run in runs}
+    plans = _plans(runs)
     return plans.pop() if len(plans) == 1 else ()
 
 
 def find_mixed_plans(runs: Sequence[Run]) -> list[str]:
     """Return a note if some runs are of a sweep that stopped when it knew and others are not."""
-    if len({find_looks(Path(run.path)) for run in runs}) < 2:
+    if len(_plans(runs)) < 2:
         return []
     return [
         "some runs are of a sweep with until=decided and others are not: p-values are not corrected for its looks, so "
         "compare that sweep alone"
     ]
+
+
+def _plans(runs: Sequence[Run]) -> set[tuple[int, ...]]:
+    """Return the looks of the runs' sweeps; the folder above many runs is read once."""
+    return {find_looks(folder) for folder in {Path(run.path).parent for run in runs}}
 
 
 def correct_for_looks(groups: Sequence[Group], looks: Sequence[int]) -> None:

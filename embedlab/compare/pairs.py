@@ -57,7 +57,7 @@ def compare_with_best(rows: Sequence[Row], metric: Metric, averaged: Sequence[st
 def set_corrected(tested: Sequence[Pair], comparisons: int) -> None:
     """Set the pairs' p-values, corrected for this many comparisons."""
     raw = [pair.difference.p for pair in tested]
-    for pair, p in zip(tested, statistics.holm(raw, comparisons), strict=True):  # type: ignore[arg-type]
+    for pair, p in zip(tested, statistics.holm(raw, comparisons), strict=True):  # type: ignore[arg-type]  # tested
         pair.p = p
 
 

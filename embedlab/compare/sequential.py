@@ -20,8 +20,6 @@ from dataclasses import dataclass
 
 from embedlab.compare.statistics import LEVEL, holm, paired
 
-LOOKS = (3, 5, 8, 12)  # numbers of seeds after which the comparison is looked at
-
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -32,7 +30,7 @@ class Decision:
     decided: bool
 
 
-def decide(gaps: Mapping[str, Sequence[float]], looks: Sequence[int] = LOOKS) -> dict[str, Decision]:
+def decide(gaps: Mapping[str, Sequence[float]], looks: Sequence[int]) -> dict[str, Decision]:
     """Return the decision on each setting from its paired differences from the baseline, in the order of the seeds.
 
     Looks are repeated in their order with the seeds that each one had, so the answer is the one that was given then.
@@ -50,11 +48,13 @@ def decide(gaps: Mapping[str, Sequence[float]], looks: Sequence[int] = LOOKS) ->
     return found
 
 
-def next_look(gaps: Mapping[str, Sequence[float]], looks: Sequence[int] = LOOKS) -> dict[str, int]:
-    """Return {setting: seeds of its next look} of those that are still open and have a look left."""
-    found = decide(gaps, looks)
-    later = {name: [n for n in looks if n > found[name].seeds] for name in gaps if not found[name].decided}
-    return {name: after[0] for name, after in later.items() if after}
+def next_look(seeds: int, decided: bool, looks: Sequence[int]) -> int:
+    """Return the seeds of a setting's next look after the one at `seeds`; `seeds` if it is decided or has had the last.
+
+    >>> next_look(3, False, (3, 5)), next_look(3, True, (3, 5)), next_look(5, False, (3, 5))
+    (5, 3, 5)
+    """
+    return seeds if decided else next((n for n in looks if n > seeds), seeds)
 
 
 def _p(gaps: Sequence[float], seeds: int) -> float | None:

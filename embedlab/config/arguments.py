@@ -28,11 +28,11 @@ def arrange(arguments: list[str]) -> list[str]:
     options = [word for word in arguments if word not in overrides]
     known = {name for action in get_args_parser()._actions for name in action.option_strings}
     for word in options:
-        name, equals, _ = word.partition("=")
+        name, equals, value = word.partition("=")
         if re.match(r"--?[a-z]", word) and not any(option.startswith(name) for option in known):
-            listed = f"`{program('train')} --hydra-help` lists all"
             key = name.lstrip("-")
-            given = f"{key}=VALUE" if not equals and key in setting_names() else word.lstrip("-") if equals else ""
-            remedy = f"write {given}, without dashes" if given else listed
+            remedy = f"`{program('train')} --hydra-help` lists all"
+            if equals or key in setting_names():
+                remedy = f"write {key}={value if equals else 'VALUE'}, without dashes"
             raise UserError(f"{word} is no option: {remedy}")
     return [*options, *overrides]

@@ -39,8 +39,7 @@ def explain(error: Exception) -> str:
         choices = f"give one of {', '.join(known)}" if known else lists_all()
         if not name:
             return f"{group}= names nothing: {choices}"
-        close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.75)
-        near = f" (did you mean {close[0]}?)" if close else ""
+        near = _closest(name.lower(), known)
         return f"{group}={name} is unknown{near}: {choices}{own_scheme(name) if group == 'position' else ''}"
     if missing := re.search(r"In 'hydra/launcher/(.+)': Could not load 'hydra/launcher/(.+)'", text):
         return f"hydra/launcher={missing[1]} is not installed: {install_hint(missing[2]) or lists_all()}"
@@ -90,5 +89,10 @@ def suggest(override: str) -> str:
         return f" of the chosen {key.partition('.')[0]} (choose another with {key.partition('.')[0]}=NAME)"
     known = [*setting_names(), *object_settings("trainer/default", "callbacks/default")]
     known = [name for name in known if not key.startswith(f"{name}.")]  # a group is not what is meant
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
+    return _closest(key, known)
+
+
+def _closest(name: str, known: list[str]) -> str:
+    """Return the known name that may be meant, in brackets; "" if none is close."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
     return f" (did you mean {close[0]}?)" if close else ""

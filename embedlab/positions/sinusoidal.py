@@ -55,7 +55,7 @@ class Sinusoidal(Scheme):
     def __init__(self, config: SinusoidalConfig, shape: Shape) -> None:
         super().__init__(config, shape)
         self.register_buffer("scale", torch.tensor(wave_scale(shape, config.base, config.loudness, PAPER_TOKENS)))
-        self.register_load_state_dict_pre_hook(_add_scale)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_add_scale)  # type: ignore[no-untyped-call]  # torch types it not
 
     def embed(self, x: Tensor, site: Site) -> Tensor:
         """Return x (B, T, D) + scale · S[positions] (T, D)."""

@@ -15,7 +15,7 @@ STATUSES = {128 + number for number in SIGNALS}
 
 
 @contextmanager
-def handle_signals(handler: Callable[[int, Any], None]) -> Iterator[None]:
+def handle_signals(handler: Callable[[int, Any], None] | signal.Handlers) -> Iterator[None]:
     """Handle all signals by `handler`, then restore the earlier ones. Do nothing in a thread, which gets no signals."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -23,9 +23,9 @@ def write_plan(folder: Path, looks: tuple[int, ...]) -> None:
         json.dump({"until": "decided", "looks": looks}, file)
 
 
-def find_looks(run: Path) -> tuple[int, ...]:
-    """Return the looks of the sweep that a run belongs to; () if it had no such plan, or an unreadable one."""
-    return next((looks for folder in list(run.parents)[:LEVELS] if (looks := read_looks(folder))), ())
+def find_looks(folder: Path) -> tuple[int, ...]:
+    """Return the looks of the sweep that the runs in `folder` belong to; () if it has no plan, or an unreadable one."""
+    return next((looks for one in [folder, *folder.parents][:LEVELS] if (looks := read_looks(one))), ())
 
 
 def read_looks(folder: Path) -> tuple[int, ...]:

@@ -33,10 +33,10 @@ def estimate_needs(cfg: Any) -> Needs:
     logits = 3 * model.loss_chunk_tokens * vocabulary
     tokens = cfg.data.batch_size * cfg.data.context_length
     activations = ACTIVATIONS * tokens * model.n_layers * model.embedding_dim
-    devices = cfg.trainer.get("devices")
-    count = max(1, devices) if isinstance(devices, int) else 1
-    gpus = max(0, devices) if isinstance(devices, int) and cfg.trainer.get("accelerator") in ON_GPU else 0
-    processes = 1 if gpus else count  # those of GPUs hold little memory of the CPU
+    given = cfg.trainer.get("devices")
+    devices = max(0, given) if isinstance(given, int) else 0
+    gpus = devices if cfg.trainer.get("accelerator") in ON_GPU else 0
+    processes = 1 if gpus else max(1, devices)  # those of GPUs hold little memory of the CPU
     each = PROCESS_BYTES + 4 * (COPIES * parameters + activations + logits)
     return Needs(processes * (cfg.threads or 1), processes * each, gpus)
 

@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Collection
 from contextlib import suppress
@@ -19,7 +18,7 @@ import cloudpickle
 
 from embedlab.runs.folder import FolderInUseError
 from embedlab.runs.progress_channel import Progress
-from embedlab.runs.signals import STATUSES
+from embedlab.runs.signals import STATUSES, handle_signals
 from embedlab.sweep.job_process import SECONDS_TO_SAVE, Ended, Task, run_task
 from embedlab.sweep.jobs import JobError
 
@@ -40,15 +39,9 @@ def warm_up() -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join([root, *filter(None, paths)])
     if METHOD == "forkserver":
         multiprocessing.get_context(METHOD).set_forkserver_preload(PRELOAD)
-        if threading.current_thread() is not threading.main_thread():
-            forkserver.ensure_running()
-            return
         # a SIGTERM to the whole group, as of `timeout`, must not end the fork server, which reports how jobs end
-        before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        try:
+        with handle_signals(signal.SIG_IGN):
             forkserver.ensure_running()
-        finally:
-            signal.signal(signal.SIGTERM, before)
 
 
 class Child:

@@ -14,7 +14,7 @@ from typing import Any
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobStatus, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
 from embedlab.runs import progress_channel
 from embedlab.runs.folder import FolderInUseError
@@ -22,7 +22,7 @@ from embedlab.runs.full_disk import report_full_disk
 from embedlab.runs.ownership import claim
 from embedlab.runs.progress_channel import Progress
 from embedlab.runs.signals import exit_at_once, handle_signals
-from embedlab.sweep.jobs import JobError
+from embedlab.sweep.jobs import JobError, set_number
 from embedlab.training.whole_config import register_resolvers
 
 OUTPUT = "output.txt"  # in the job's folder: what its process prints, which the sweep's terminal does not show
@@ -70,8 +70,7 @@ def run_task(pickled: bytes, link: Connection) -> None:
                 claim(task.folder)
                 _redirect_output(task.folder)
             cfg = task.hydra_context.config_loader.load_sweep_config(task.config, task.overrides)
-            with open_dict(cfg):
-                cfg.hydra.job.id = cfg.hydra.job.num = task.number
+            set_number(cfg, task.number)
             result = run_job(task.task_function, cfg, "hydra.sweep.dir", "hydra.sweep.subdir", task.hydra_context)
             if result.status == JobStatus.COMPLETED:
                 error, value = None, result.return_value

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from omegaconf import DictConfig, open_dict
+
 from embedlab.config.errors import UserError
 from embedlab.sweep.capacity import Needs
 
@@ -49,6 +51,12 @@ def name_jobs(points: Sequence[Sequence[str]], before: int = 0) -> list[str]:
     common = set(points[0]).intersection(*points) if len(points) > 1 else set()
     different = (" ".join(override for override in point if override not in common) for point in points)
     return [f"job {number} of {before + len(points)}: {name}" for number, name in enumerate(different, before + 1)]
+
+
+def set_number(cfg: DictConfig, number: int) -> None:
+    """Set the job's number in the sweep, which its folder may be named by."""
+    with open_dict(cfg):
+        cfg.hydra.job.id = cfg.hydra.job.num = number
 
 
 def refuse_shared_folders(jobs: Sequence[Job]) -> None:

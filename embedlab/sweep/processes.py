@@ -15,13 +15,13 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
 from embedlab.config.errors import UserError
 from embedlab.sweep.capacity import choose_n_jobs, estimate_needs, find_gpus, share_gpus, share_of_threads
 from embedlab.sweep.child import Child, stop, warm_up
 from embedlab.sweep.job_process import Task
-from embedlab.sweep.jobs import Job, name_jobs
+from embedlab.sweep.jobs import Job, name_jobs, set_number
 from embedlab.sweep.watch import Watch
 
 POLL_SECONDS = 0.2
@@ -56,8 +56,7 @@ class Processes(Launcher):
     def _make_job(self, number: int, name: str, point: list[str]) -> Job:
         """Return another sweeper's job, in the folder that Hydra gives it."""
         cfg = self.hydra_context.config_loader.load_sweep_config(self.config, point)
-        with open_dict(cfg):
-            cfg.hydra.job.id = cfg.hydra.job.num = number
+        set_number(cfg, number)
         HydraConfig.instance().set_config(cfg)
         return Job(number, name, point, Path(cfg.hydra.sweep.dir, cfg.hydra.sweep.subdir), estimate_needs(cfg))
 

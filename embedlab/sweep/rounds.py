@@ -67,6 +67,7 @@ def _seeds_wanted(top: Path, looks: Sequence[int]) -> Callable[[Path], int]:
     """Return a function of a job's folder: how many seeds its setting must have; 0 if that is not known."""
     from embedlab.compare import reading  # scipy: a fifth of a second for every command
     from embedlab.compare.comparison import compare
+    from embedlab.compare.sequential import next_look
 
     wanted: dict[str, int] = {}
     runs, excluded = reading.read([str(top)])
@@ -78,8 +79,7 @@ def _seeds_wanted(top: Path, looks: Sequence[int]) -> Callable[[Path], int]:
     for row in rows:
         if row.against is None:
             continue
-        seen = row.looked_at or 0
-        seeds = seen if row.decided else next((n for n in looks if n > seen), seen)
+        seeds = next_look(row.looked_at or 0, row.decided, looks)
         for one in (row, row.against):
             for run in (*one.runs, *(run for tried in one.tried.values() for run in tried)):
                 wanted[run.path] = max(wanted.get(run.path, 0), seeds)

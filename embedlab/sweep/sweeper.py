@@ -25,7 +25,7 @@ from embedlab.runs.sweep_plan import write_plan
 from embedlab.sweep.capacity import estimate_needs
 from embedlab.sweep.child import warm_up
 from embedlab.sweep.composing import Composer
-from embedlab.sweep.jobs import Job, RunsJobs, name_jobs, refuse_shared_folders
+from embedlab.sweep.jobs import Job, RunsJobs, name_jobs, refuse_shared_folders, set_number
 from embedlab.sweep.points import Point, expand_points
 from embedlab.sweep.processes import Processes
 from embedlab.sweep.rounds import check_rounds, first_round, next_round
@@ -114,8 +114,7 @@ class Sweeper(BasicSweeper):
 
     def _make_job(self, number: int, name: str, overrides: list[str], cfg: DictConfig) -> Job:
         """Return the job; its outcome is set if it is finished already or cannot run in its folder."""
-        with open_dict(cfg):
-            cfg.hydra.job.id = cfg.hydra.job.num = number
+        set_number(cfg, number)
         HydraConfig.instance().set_config(cfg)
         folder = self.top / run_folder.fit_subdir(str(cfg.hydra.sweep.subdir))
         runtime: Any = HydraConfig.get().runtime

@@ -4,10 +4,24 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from embedlab.compare.sequential import LOOKS, Decision, decide, next_look
+from embedlab.compare import sequential
+from embedlab.compare.sequential import Decision
 
 SWEEPS = 2000
+LOOKS = (3, 5, 8, 12)  # the default of conf/hydra/sweeper
 SETTINGS = 9
+
+
+def decide(gaps: dict[str, list[float]]) -> dict[str, Decision]:
+    return sequential.decide(gaps, LOOKS)
+
+
+def next_look(gaps: dict[str, list[float]]) -> dict[str, int]:
+    """Return the seeds of the next look of the settings that have one."""
+    found = {
+        name: (one.seeds, sequential.next_look(one.seeds, one.decided, LOOKS)) for name, one in decide(gaps).items()
+    }
+    return {name: after for name, (before, after) in found.items() if after > before}
 
 
 def simulate(rng: np.random.Generator, effect: np.ndarray, spread: float = 0.05) -> dict[str, list[float]]:
