@@ -1,16 +1,10 @@
 """comparison.md: the ranking as a Markdown table."""
 
 from embedlab.compare.comparison import Comparison
-from embedlab.compare.letters import shorten
+from embedlab.compare.row_figures import short_figures
 from embedlab.compare.verdict import (
-    also_cells,
     also_headings,
     cells,
-    decimals_for,
-    format_more_seeds,
-    format_number,
-    format_p,
-    format_plus_minus,
     headings,
 )
 from embedlab.runs.escaping import markdown as escape
@@ -45,20 +39,9 @@ def markdown_table(comparison: Comparison) -> str:
         ]
         lines += [f"| {' | '.join(columns)} |", "|---" * len(comparison.by) + "|--:" * (8 + len(also)) + "|"]
         for row in group.rows:
-            decimals, gap = decimals_for(row.mean.mean), row.difference
             line = [
                 *(f"**{escape(cell)}**" if row.decided else escape(cell) for cell in cells(row)),
-                format_plus_minus(row.mean.mean, row.mean.high, decimals),
-                shorten(row.letters),
-                *also_cells(comparison, row),
-                str(row.mean.n),
-                format_plus_minus(gap.mean, gap.high, decimals, sign=True) if gap else "–",
-                format_p(row.p),
-                format_more_seeds(row) or "–",
-                *(
-                    "–" if value is None else format_number(value, 3)
-                    for value in (row.average("parameters", "total"), row.average("tokens_per_second"))
-                ),
+                *short_figures(comparison, row, str(row.mean.n)),
             ]
             lines.append(f"| {' | '.join(line)} |")
         lines.append("")

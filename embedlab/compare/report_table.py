@@ -6,6 +6,7 @@ from html import escape
 from embedlab.compare.charts.style import Style, properties
 from embedlab.compare.comparison import Comparison
 from embedlab.compare.letters import shorten
+from embedlab.compare.row_figures import count_seeds, format_average
 from embedlab.compare.rows import Group, Row
 from embedlab.compare.verdict import (
     also_cells,
@@ -14,7 +15,6 @@ from embedlab.compare.verdict import (
     decimals_for,
     format_interval,
     format_more_seeds,
-    format_number,
     format_p,
     format_signed,
     headings,
@@ -64,23 +64,21 @@ def render_ranking(comparison: Comparison, group: Group, styles: dict[str, Style
 
 def _figures(comparison: Comparison, row: Row) -> list[str]:
     decimals, gap = decimals_for(row.mean.mean), row.difference
-    size, speed, memory = (
-        row.average(*keys) for keys in (("parameters", "total"), ("tokens_per_second",), ("peak_memory_bytes",))
-    )
+    memory = row.average("peak_memory_bytes")
     return [
         f"{row.mean.mean:,.{decimals}f}",
         format_interval(row.mean.low, row.mean.high, decimals),
         format_both(row.mean_with_text, decimals),
         shorten(row.letters),
         *also_cells(comparison, row),
-        str(row.mean.n) + (f" (−{row.without_number})" if row.without_number else ""),
+        count_seeds(row),
         format_signed(gap.mean, decimals) if gap else "–",
         format_interval(gap.low, gap.high, decimals) if gap else "–",
         format_both(row.difference_with_text, decimals),
         format_p(row.p),
         format_more_seeds(row) or "–",
-        "–" if size is None else format_number(size, 3),
-        "–" if speed is None else format_number(speed, 3),
+        format_average(row, "parameters", "total"),
+        format_average(row, "tokens_per_second"),
         "–" if memory is None else f"{memory / 2**20:,.0f} MiB",
     ]
 

@@ -9,18 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from embedlab.compare.comparison import Comparison
-from embedlab.compare.letters import shorten
 from embedlab.compare.reading import Excluded
+from embedlab.compare.row_figures import count_seeds, short_figures
 from embedlab.compare.rows import Group
 from embedlab.compare.verdict import (
-    also_cells,
     also_headings,
     cells,
-    decimals_for,
-    format_more_seeds,
-    format_number,
-    format_p,
-    format_plus_minus,
     headings,
     verdict,
 )
@@ -84,21 +78,7 @@ def _table(comparison: Comparison, group: Group, dropped: Sequence[str]) -> Tabl
         if name not in dropped:
             table.add_column(name, justify="right", no_wrap=True)
     for row in group.rows[:ROWS]:
-        decimals, gap = decimals_for(row.mean.mean), row.difference
-        figures = [
-            format_plus_minus(row.mean.mean, row.mean.high, decimals),
-            shorten(row.letters),
-            *also_cells(comparison, row),
-            str(row.mean.n) + (f" (−{row.without_number})" if row.without_number else ""),
-            format_plus_minus(gap.mean, gap.high, decimals, sign=True) if gap else "–",
-            format_p(row.p),
-        ]
-        costs = row.average("parameters", "total"), row.average("tokens_per_second")
-        figures += [format_more_seeds(row) or "–", *map(_number_or_dash, costs)]
+        figures = short_figures(comparison, row, count_seeds(row))
         shown = [figure for name, figure in zip(names, figures, strict=True) if name not in dropped]
         table.add_row(*map(Text, [*cells(row), *shown]), style="bold" if row.decided else None)
     return table
-
-
-def _number_or_dash(value: float | None) -> str:
-    return "–" if value is None else format_number(value, 3)
