@@ -33,6 +33,8 @@ def test_ctrl_c_ends_with_status_130(module: object, work: str, monkeypatch: pyt
 
 @pytest.mark.parametrize("work", ["check_flags", "quote_values"])
 def test_ctrl_c_before_a_training_ends_with_status_130(work: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HYDRA_FULL_ERROR", cli.TRACEBACK):  # `main` sets them: undone for the commands of later tests
+        monkeypatch.setenv(name, "0")
     monkeypatch.setattr(sys, "argv", ["train.py"])
     monkeypatch.setattr(cli, work, interrupted)
     with pytest.raises(SystemExit) as stopped:
